@@ -7,7 +7,8 @@ Rules:
 2. ``NEW_PER_HOUR`` new alerts are reported an hour, and as many with something new. Others wait for
    the next one: none is lost.
 3. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
-   alert then. So is each incident after one that was acknowledged.
+   alert then. So is each incident after one that was acknowledged. A suppressed one stays as it is
+   until its suppression ends: it is silent for the whole time that was asked for.
 4. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
    after all others.
 """
@@ -243,6 +244,8 @@ class AlertBook:
         known = self._entries.get(group)
         if known is None or known.state is AlertState.RESOLVED:
             return
+        if _is_suppressed(known, now.time + now.realtime_offset):
+            return
         entry = replace(known, state=AlertState.RESOLVED, by=None, reason=reason, until=None)
         self._set(group, entry)
         self._leave(group)
@@ -325,10 +328,15 @@ def _is_over(entry: AlertEntry) -> bool:
     return entry.state is AlertState.RESOLVED
 
 
+def _is_suppressed(entry: AlertEntry, wall: int) -> bool:
+    suppressed = entry.state is AlertState.SUPPRESSED
+    return suppressed and entry.until is not None and wall < entry.until
+
+
 def _state_again(known: AlertEntry, facts: tuple[Fact, ...], wall: int) -> AlertState:
     """Return the state of an alert with what was seen once more."""
     state = known.state
-    if state is AlertState.SUPPRESSED and (known.until is None or wall >= known.until):
+    if state is AlertState.SUPPRESSED and not _is_suppressed(known, wall):
         return AlertState.UPDATE
     fresh = not set(facts) <= set(known.facts)
     if state is AlertState.ACKNOWLEDGED and known.value == WHILE_LEARNING and fresh:

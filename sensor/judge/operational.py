@@ -23,7 +23,7 @@ from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
 from sensor.judge.workload import workload_of
-from sensor.model.alert import Fact, Strength
+from sensor.model.alert import AlertState, Fact, Strength
 from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import Finding, StartKind, Trigger
 
@@ -43,6 +43,8 @@ SLACK = 2 * SECOND
 """Starts may be seen that much out of order."""
 SUBJECTS_MAX = 2048
 """Containers, and initiators, whose last starts are remembered."""
+FROM_NOW = -1
+"""In place of a time: an earlier agent saw it begin, and calm is counted from the first tick on."""
 BURST_ROW = "burst"
 _STRONG = Strength.STRONG
 _RESTARTS = frozenset({Trigger.RESTART_POLICY, Trigger.ORCHESTRATOR})
@@ -71,18 +73,32 @@ class Operational:
         self.tuning = DEFAULT
         self._keeping = keeping
         self._restarts: OrderedDict[str, deque[int]] = OrderedDict()
-        self._loops: dict[str, tuple[str, int]] = {}
-        """Workloads with a container in a loop: which, and when it was restarted last."""
+        self._loops: dict[str, tuple[str | None, int]] = {}
+        """Workloads with a container in a loop: which, and when it was restarted last.
+
+        None is unknown: an earlier agent saw the loop begin.
+        """
         self._failures: OrderedDict[str, deque[int]] = OrderedDict()
         self._restarted: deque[tuple[int, str]] = deque(maxlen=SUBJECTS_MAX)
         self._storm: int | None = None
+        """When restarts were too many the last time."""
         self._quiet_until = 0
         self._firsts: OrderedDict[str, deque[int]] = OrderedDict()
         self._peaks: dict[str, Peak] = {}
         self.rows: list[Row] = [] if rows is None else rows
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
-        """Take over how many starts each initiator made at most; returns the unreadable rows."""
+        """Take over how many starts each initiator made at most; returns the unreadable rows.
+
+        What the book has open goes on: its end is reported, too.
+        """
+        for one in self._book.entries():
+            if one.state is AlertState.RESOLVED:
+                continue
+            if one.finding is Finding.CRASH_LOOP:
+                self._loops[one.value] = None, FROM_NOW
+            elif one.finding is Finding.RESTART_STORM:
+                self._storm = FROM_NOW
         unreadable: list[RowKey] = []
         for (kind, who), row in rows.items():
             if kind == BURST_ROW:
@@ -116,7 +132,7 @@ class Operational:
         instance = _instance(facts, subject)
         times = _within(self._restarts, instance, facts.wall, minutes * MINUTE)
         loop = self._loops.get(subject)
-        if loop is not None and (loop[0] == instance or len(times) >= limit):
+        if loop is not None and (loop[0] in {None, instance} or len(times) >= limit):
             self._loops[subject] = instance, facts.wall
         elif loop is None and len(times) >= limit:
             self._loops[subject] = instance, facts.wall
@@ -201,13 +217,17 @@ class Operational:
         """Report loops and storms that are over."""
         wall = now.time + now.realtime_offset
         minutes = self.tuning.number(crash_loop.CALM_MINUTES)
-        for subject, (_, last) in list(self._loops.items()):
-            if wall - last > minutes * MINUTE:
+        for subject, (instance, last) in list(self._loops.items()):
+            if last == FROM_NOW:
+                self._loops[subject] = instance, wall
+            elif wall - last > minutes * MINUTE:
                 del self._loops[subject]
                 reason = f"no restart for {minutes} minutes"
                 self._book.resolve(Finding.CRASH_LOOP, subject, now, reason)
         minutes = self.tuning.number(restart_storm.CALM_MINUTES)
-        if self._storm is not None and wall - self._storm > minutes * MINUTE:
+        if self._storm == FROM_NOW:
+            self._storm = wall
+        elif self._storm is not None and wall - self._storm > minutes * MINUTE:
             self._storm = None
             reason = f"calm for {minutes} minutes"
             self._book.resolve(Finding.RESTART_STORM, "node", now, reason)

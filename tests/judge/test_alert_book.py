@@ -247,6 +247,17 @@ def test_a_suppression_ends() -> None:
     assert raised(book, at=NOW + 3 * DAY) == [AlertState.UPDATE]
 
 
+def test_a_suppression_lasts_though_the_alert_is_not_seen_for_long() -> None:
+    book = AlertBook()
+    raised(book)
+    book.suppress(book.entries()[0].id, "root", "a job", NOW + 90 * DAY, moment(NOW))
+    book.events.clear()
+    book.tick(moment(NOW + RESOLVED_AFTER + DAY))
+    assert raised(book, at=NOW + RESOLVED_AFTER + 2 * DAY) == []
+    book.tick(moment(NOW + 91 * DAY))
+    assert [one.alert.state for one in book.events if one.alert] == [AlertState.RESOLVED]
+
+
 def test_what_is_not_seen_again_is_resolved_and_a_new_one_is_new() -> None:
     book = AlertBook()
     raised(book)

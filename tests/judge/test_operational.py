@@ -15,7 +15,7 @@ from sensor.model.alert import Alert, AlertClass, AlertState
 from sensor.model.container import Orchestrator
 from sensor.model.events import Event, Stop
 from sensor.model.vocabulary import EventType, Finding, Trigger
-from tests.judge.past import alerts_of, known_node, running
+from tests.judge.past import alerts_of, known_node, rows_of, running
 from tests.judge.samples import HOUR, NOW, OFFSET, SECOND, initiator, pod_start, restarted, start
 
 BURST_LEAST = burst.STARTS.default
@@ -51,6 +51,44 @@ def test_a_loop_is_reported_once_and_once_when_it_is_over() -> None:
     assert alerts_of(judge) == []
     judge.tick(last.time + CALM + SECOND, OFFSET)
     (over,) = alerts_of(judge)
+    assert (over.state, over.id) == (AlertState.RESOLVED, alert.id)
+
+
+def test_a_loop_that_was_suppressed_is_silent_when_it_is_over_and_when_it_begins_again() -> None:
+    judge = Judge()
+    last = looping(judge, LOOP)
+    (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    until = LATER + 30 * 24 * HOUR
+    judge.alerting.book.suppress(alert.id, "root", "a lab", until, judge.moment(last.time, OFFSET))
+    judge.take_alerts()
+    judge.tick(last.time + CALM + SECOND, OFFSET)
+    later = restarted(last, after=24 * HOUR)
+    for number in range(LOOP):
+        judge.judge(restarted(later, after=number * SECOND))
+    assert alerts_of(judge) == []
+    (entry,) = judge.alerting.book.entries()
+    assert (entry.state, entry.count) == (AlertState.SUPPRESSED, 2)
+
+
+def successor_of(judge: Judge) -> Judge:
+    successor = Judge()
+    successor.restore(rows_of(judge))
+    successor.take_alerts()
+    return successor
+
+
+def test_a_loop_that_ends_under_the_next_agent_is_reported_too() -> None:
+    judge = Judge()
+    last = looping(judge, LOOP)
+    (alert,) = of(alerts_of(judge), Finding.CRASH_LOOP)
+    successor = successor_of(judge)
+    # It does not know when the last restart was: calm begins with its first tick.
+    successor.tick(last.time + 2 * CALM, OFFSET)
+    successor.judge(restarted(last, after=2 * CALM + CALM // 2))
+    successor.tick(last.time + 3 * CALM + SECOND, OFFSET)
+    assert alerts_of(successor) == []
+    successor.tick(last.time + 4 * CALM, OFFSET)
+    (over,) = alerts_of(successor)
     assert (over.state, over.id) == (AlertState.RESOLVED, alert.id)
 
 
@@ -120,6 +158,11 @@ def test_many_workloads_that_restart_at_once_are_one_storm() -> None:
         judge.judge(restarted(first, after=number * SECOND))
     (alert,) = of(alerts_of(judge), Finding.RESTART_STORM)
     assert alert.facts[0].expected == "at most 10"
+    successor = successor_of(judge)
+    for after in (0, 2 * CALM):
+        successor.tick(LATER - OFFSET + after, OFFSET)
+    (over,) = of(alerts_of(successor), Finding.RESTART_STORM)
+    assert (over.state, over.id) == (AlertState.RESOLVED, alert.id)
 
 
 def test_restarts_after_the_boot_of_node_or_engine_are_not_a_storm() -> None:
