@@ -7,7 +7,7 @@ trigger              kind of start                  explanation
 ``engine_boot``      any                            ``engine_boot``
 ``orchestrator``     restart after its own kill     ``health_check``: the kubelet ended it itself
 ``orchestrator``     any other restart              ``attempt``
-``orchestrator``     first, of another revision     ``rollout``
+``orchestrator``     first, of another revision     ``rollout``, also back to an earlier one
 ``orchestrator``     first, beside others           ``scaling``
 ``orchestrator``     first, alone                   ``reschedule``
 ===================  =============================  ================================================
@@ -45,6 +45,8 @@ class Past:
     workload: WorkloadRecord | None
     others_run: bool = False
     """Another pod of the same owner runs on this node."""
+    went_back: bool = False
+    """The pod is of an earlier revision than the last one, and no other pod of it runs."""
     out_of_memory: bool = False
     """The last run ended for lack of memory."""
 
@@ -100,7 +102,8 @@ def _new_instance(facts: Facts, past: Past) -> Continuation | None:
         return None
     owner = facts.workload.owner if facts.workload is not None else None
     revision = owner.revision if owner is not None else None
-    if revision is not None and record.revisions and revision not in record.revisions:
+    another = record.revisions and revision not in record.revisions
+    if revision is not None and (another or past.went_back):
         what = f"rollout of revision {revision}"
         return _carried(Explanation.ROLLOUT, what, facts, record.origin)
     if past.others_run:

@@ -20,10 +20,11 @@ from sensor.judge.origin import (
     workload_row,
 )
 from sensor.judge.segmented import Segmented
+from sensor.model import pod_name
 from sensor.model.vocabulary import Explanation, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sensor.judge.case import Facts
     from sensor.judge.judgement import Judgement
@@ -118,6 +119,7 @@ class Memory:
             container=origin,
             workload=record,
             others_run=beside is not None and any(other != pod for other in beside),
+            went_back=record is not None and _went_back(workload, record, pod, beside or ()),
             out_of_memory=previous is not None and previous.id in self._killed,
         )
 
@@ -176,8 +178,9 @@ class Memory:
             origin = replace(known.origin, reported=True) if reported else known.origin
         revisions = known.revisions if known is not None else ()
         revision = workload.owner.revision if workload.owner is not None else None
-        if revision is not None and revision not in revisions:
-            revisions = (*revisions, revision)[-REVISIONS_MAX:]
+        if revision is not None and revision not in revisions[-1:]:
+            earlier = (one for one in revisions if one != revision)
+            revisions = (*earlier, revision)[-REVISIONS_MAX:]
         verdict = judged.verdict
         explained = verdict.expected is True
         # In the order of the fields: keywords take as long as the rest.
@@ -236,6 +239,17 @@ def _again(origin: PastStart, *, again: bool) -> PastStart:
     return _past_start(
         origin.wall, origin.basis, origin.repository, origin.atoms, origin.reported, again
     )
+
+
+def _went_back(
+    workload: WorkloadKey | None, record: WorkloadRecord, pod: str | None, beside: Iterable[str]
+) -> bool:
+    """Whether a pod's revision is an earlier one, of which no other pod runs."""
+    owner = workload.owner if workload is not None else None
+    revision = owner.revision if owner is not None else None
+    if revision is None or revision not in record.revisions[:-1]:
+        return False
+    return not any(pod_name.parse(one).revision == revision for one in beside if one != pod)
 
 
 def _is_direct(judged: Judgement) -> bool:

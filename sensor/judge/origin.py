@@ -48,7 +48,7 @@ class WorkloadRecord:
     expected: bool | None = None
     """Of the last start."""
     revisions: tuple[str, ...] = ()
-    """ReplicaSets seen, the newest last."""
+    """ReplicaSets seen, the one that started last at the end."""
     last_event: str | None = None
     """Id of the last event counted: a start that is read again after a kill counts once."""
 

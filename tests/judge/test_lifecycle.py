@@ -9,6 +9,7 @@ import pytest
 from sensor.judge.judge import Judge
 from sensor.model.events import Event, PreviousRun, Verdict
 from sensor.model.vocabulary import Explanation, Finding, StartCause, Trigger
+from tests.judge.past import rows_of
 from tests.judge.samples import (
     HOUR,
     NOW,
@@ -192,6 +193,27 @@ def test_another_revision_is_a_rollout_and_its_further_pods_are_not() -> None:
     assert new.explanation is Explanation.ROLLOUT
     assert "rollout of revision 7c9f5d8b6" in new.reasons[0]
     assert further.explanation is Explanation.SCALING
+
+
+def test_a_return_to_an_earlier_revision_is_a_rollout_and_a_pod_beside_its_like_is_not() -> None:
+    judge = judge_of(BY_NAME)
+    first = explained_once(judge, pod_start("web-5d4f8c9b7d-x2x7k"))
+    _, moved = pods(judge, "web-7c9f5d8b6-zz2lm", "web-5d4f8c9b7d-bbbbb")
+    assert moved.explanation is Explanation.SCALING
+    judge = judge_of(BY_NAME)
+    first = explained_once(judge, pod_start("web-5d4f8c9b7d-x2x7k"))
+    pods(judge, "web-7c9f5d8b6-zz2lm")
+    judge.judge(stop(first))
+    successor = judge_of(REQUIRED)
+    successor.restore(rows_of(judge))
+    back, further, again = pods(
+        successor, "web-5d4f8c9b7d-ccccc", "web-5d4f8c9b7d-ddddd", "web-7c9f5d8b6-bb2lm"
+    )
+    assert back.explanation is Explanation.ROLLOUT
+    assert "rollout of revision 5d4f8c9b7d" in back.reasons[0]
+    assert further.explanation is Explanation.SCALING
+    # One of the other revision still runs.
+    assert again.explanation is Explanation.SCALING
 
 
 def test_a_rollout_to_another_repository_has_no_explanation() -> None:
