@@ -29,6 +29,8 @@ LINE_MAX = 16 * 1024
 def read_export(path: Path) -> tuple[dict[str, Any], list[TextRow]]:
     """Read an export. Raises ConfigError."""
     header, lines = _open(path, EXPORT)
+    if not isinstance(header.get("host"), str) or type(header.get("sequence")) is not int:
+        raise _wrong(path, "a header without host and sequence")
     return header, [_row(path, line) for line in lines]
 
 
@@ -50,8 +52,11 @@ def read_fleet(data: bytes, path: Path) -> tuple[dict[tuple[str, str, str], int]
         if type(count) is not int or count < 1:
             raise _wrong(path, "a row without its number of hosts")
         hosts[row.key] = count
+    exports = header.get("exports")
+    if type(exports) is not int:
+        raise _wrong(path, "a header without its number of exports")
     digest = hashlib.sha256(data).hexdigest()
-    return hosts, f"{path.name}, {header.get('exports')} exports, sha256 {digest[:16]}"
+    return hosts, f"{path.name}, {exports} exports, sha256 {digest[:16]}"
 
 
 def load_fleet(directory: Path) -> tuple[dict[tuple[str, str, str], int], str] | None:
@@ -76,7 +81,8 @@ def _parsed(data: bytes, path: Path, wanted: str) -> tuple[dict[str, Any], list[
     if data.count(b"\n") > ROWS_MAX + 1:
         raise _wrong(path, f"more than {ROWS_MAX} rows")
     found: list[dict[str, Any]] = []
-    for line in data.splitlines():
+    # By newlines alone, of which there are not too many: bytes.splitlines knows other ends.
+    for line in data.removesuffix(b"\n").split(b"\n") if data else ():
         if len(line) > LINE_MAX:
             raise _wrong(path, f"a line of more than {LINE_MAX} bytes")
         try:

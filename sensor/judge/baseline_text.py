@@ -22,6 +22,9 @@ ROWS_MAX = 200_000
 """Rows of one file; one with more is refused."""
 LOGIN = "login "
 VALUE_MAX = 1024
+NUMBER_MAX = (1 << 32) - 1
+"""The last second, and the days as bits, that a node's numbers have room for."""
+STARTS_MAX = (1 << 32) // UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ def row_of(document: Mapping[str, Any]) -> TextRow:
     if len(found.value) > VALUE_MAX or len(found.profile) > VALUE_MAX:
         message = f"a value of more than {VALUE_MAX} characters"
         raise ValueError(message)
+    plausible = all(0 <= one <= NUMBER_MAX for one in (found.days, found.first, found.last))
+    if not (plausible and 0 <= found.starts <= STARTS_MAX):
+        message = "a number that no baseline has"
+        raise ValueError(message)
     return found
 
 
@@ -96,18 +103,19 @@ def merged(exports: Iterable[tuple[Mapping[str, Any], list[TextRow]]]) -> list[d
     """Merge exports (header, rows) to a fleet's rows: the newest of each host, once.
 
     The order does not matter and repetition changes nothing: starts add, days are united, the first
-    and the last stand, and ``hosts`` counts.
+    and the last stand, and ``hosts`` counts. A row that an export has twice counts once: one host
+    must not pass for several.
     """
     newest: dict[str, tuple[int, list[TextRow]]] = {}
     for header, listed in exports:
-        host, sequence = str(header.get("host")), int(header.get("sequence") or 0)
+        host, sequence = header["host"], header["sequence"]
         known = newest.get(host)
         if known is None or sequence > known[0]:
             newest[host] = sequence, listed
     terms: dict[tuple[str, str, str], Term] = {}
     hosts: dict[tuple[str, str, str], int] = {}
     for host in sorted(newest):
-        for one in newest[host][1]:
+        for one in {row.key: row for row in newest[host][1]}.values():
             term = terms.setdefault(one.key, Term())
             term.merge(Term(max(1, int(one.starts * UNIT)), one.days, one.first, one.last))
             hosts[one.key] = hosts.get(one.key, 0) + 1

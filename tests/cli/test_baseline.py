@@ -101,6 +101,37 @@ def test_merging_is_the_same_in_any_order_and_counts_each_host_once(tmp_path: Pa
     )
 
 
+def test_a_host_that_says_a_thing_several_times_is_one_host(tmp_path: Path) -> None:
+    path = exported(tmp_path, "a", 1, "x", "x", "x")
+    (row,) = map(json.loads, run("merge", str(path)).output.splitlines()[1:])
+    assert (row["hosts"], row["starts"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "problem"),
+    [
+        ({"host": None}, {}, "without host"),
+        ({"host": ["a"]}, {}, "without host"),
+        ({"sequence": "x"}, {}, "without host and sequence"),
+        ({"sequence": float("inf")}, {}, "without host and sequence"),
+        ({}, {"starts": float("nan")}, "a number that no baseline has"),
+        ({}, {"starts": 1e308}, "a number that no baseline has"),
+        ({}, {"days": 1 << 40}, "a number that no baseline has"),
+        ({}, {"first": -1}, "a number that no baseline has"),
+        ({}, {"last": float("inf")}, "not a row"),
+    ],
+)
+def test_an_export_that_no_node_wrote_is_refused(
+    tmp_path: Path, header: dict[str, object], row: dict[str, object], problem: str
+) -> None:
+    path = exported(tmp_path, "a", 1, "x")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    written = lines[0] | header, lines[1] | row
+    path.write_text("".join(json.dumps(one) + "\n" for one in written))
+    with pytest.raises(ConfigError, match=problem):
+        run("merge", str(path))
+
+
 def test_a_fleet_is_imported_beside_the_policy(tmp_path: Path) -> None:
     target = tmp_path / "merged"
     run("merge", str(exported(tmp_path, "a", 1, "x")), "-o", str(target))
@@ -123,6 +154,8 @@ HEADER = b'{"format":"castoff.fleet/1","exports":1}\n'
         (HEADER + b"{" * 100, "not JSON"),
         (HEADER + b'{"profile":""}\n', "not a row"),
         (HEADER + b"{}\n" * (ROWS_MAX + 1), "more than"),
+        (HEADER + b"{}\r" * 10_000, "a line of more than"),
+        (b'{"format":"castoff.fleet/1","exports":"many"}\n', "number of exports"),
         (HEADER + b'"' + b"x" * 20_000 + b'"\n', "a line of more than"),
         (
             HEADER + b'{"profile":"","feature":"tag","value":"x","starts":1,"days":1,"first":1,'
