@@ -282,7 +282,7 @@ def _notify(parts: Parts) -> list[asyncio.Task[None]]:
     """Send notices of alerts, where that is wanted."""
     if not parts.config.notify.is_wanted:
         return []
-    # urllib is 1.3 MiB that only agents with notices need.
+    # Only agents with notices need it.
     from sensor.agent.notify import AlertNotices
 
     notices = AlertNotices(parts.config.notify)

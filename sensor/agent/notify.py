@@ -6,7 +6,8 @@ Rules:
    alert itself is an event and is kept whatever becomes of its notice.
 2. No shell: the command is a list of words. The alert is on its standard input as one JSON line,
    and its main values are in the environment, cut and without control characters.
-3. It ends after ``seconds``, with all that it started. Its output goes nowhere.
+3. It ends after ``seconds``, with its process group. Its output goes nowhere. A POST ends after as
+   long, however slowly the receiver answers.
 4. A notice that fails is tried ``ATTEMPTS`` times. ``per_hour`` are sent at most.
 """
 
@@ -17,13 +18,13 @@ import contextlib
 import logging
 import os
 import signal
-import urllib.error
-import urllib.request
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sensor.model.alert import AlertSeverity, AlertState
+from sensor.outputs.http.client import HttpClient, HttpFailed
+from sensor.outputs.http.message import HttpUrl
 from sensor.schema.text import visible
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ VALUE_MAX = 400
 SECONDS_PER_HOUR = 3600.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 GRAVER = tuple(AlertSeverity)
+HEADERS = (("Content-Type", "application/json"), ("User-Agent", "castoff"))
 NOTIFIED = frozenset({AlertState.NEW, AlertState.UPDATE})
 
 log = logging.getLogger("castoff")
@@ -59,6 +61,13 @@ class AlertNotices:
         self._sent_in_hour = 0
         self.counts: Counter[str] = Counter()
         """What became of notices: sent, failed, timed_out, left_out."""
+        self._receiver = (
+            HttpClient(
+                HttpUrl.parse(settings.url), headers=HEADERS, request_seconds=settings.seconds
+            )
+            if settings.url
+            else None
+        )
 
     def take(self, event: Event, line: bytes, *, more: bool) -> None:
         """Take an alert that is grave enough; anything else is passed over."""
@@ -83,8 +92,8 @@ class AlertNotices:
             alert, line = await self._waiting.get()
             if self._settings.command:
                 await self._attempt(partial(self._command, alert, line))
-            if self._settings.url:
-                await self._attempt(partial(asyncio.to_thread, self._send, line))
+            if self._receiver is not None:
+                await self._attempt(partial(self._post, self._receiver, line))
 
     async def _attempt(self, send: Callable[[], Awaitable[bool]]) -> None:
         pause = PAUSE
@@ -127,35 +136,23 @@ class AlertNotices:
             if process.returncode is None:
                 await process.wait()
 
-    def _send(self, line: bytes) -> bool:
-        request = urllib.request.Request(  # noqa: S310 - the scheme is checked with the settings
-            self._settings.url,
-            data=line,
-            headers={"Content-Type": "application/json", "User-Agent": "castoff"},
-            method="POST",
-        )
-        opener = urllib.request.build_opener(_NoRedirect)
+    async def _post(self, receiver: HttpClient, line: bytes) -> bool:
         try:
-            with opener.open(request, timeout=self._settings.seconds) as answer:
-                return bool(answer.status // 100 == SUCCESS)
-        except urllib.error.HTTPError:
-            return False
+            async with asyncio.timeout(self._settings.seconds):
+                answer = await receiver.post(line)
         except TimeoutError:
             self.counts["timed_out"] += 1
             return False
+        except HttpFailed as error:
+            log.warning("a notice could not be sent: %s", error.reason)
+            return False
+        return answer.status // 100 == SUCCESS
 
     def _is_too_many(self) -> bool:
         now = self._loop.time()
         if now - self._hour >= SECONDS_PER_HOUR:
             self._hour, self._sent_in_hour = now, 0
         return self._sent_in_hour >= self._settings.per_hour
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An alert goes where it was sent to, and nowhere else."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Follow nothing."""
 
 
 def environment(alert: Alert) -> dict[str, str]:

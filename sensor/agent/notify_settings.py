@@ -44,7 +44,19 @@ class NotifySettings:
             yield "notify", "command", "is too long or has a NUL", f"Use at most {WORDS_MAX} words."
         if self.url and not self.url.startswith(("https://", "http://")):
             yield "notify", "url", "is not http or https", "Write https://HOST/PATH."
+        elif self.url and (wrong := _wrong(self.url)) is not None:
+            yield "notify", "url", f"is wrong: {wrong}", "Write https://HOST/PATH."
         if not 0 < self.seconds <= SECONDS_MAX:
             yield "notify", "seconds", f"is {self.seconds:g}", f"Give up to {SECONDS_MAX:g}."
         if not 0 < self.per_hour <= PER_HOUR_MAX:
             yield "notify", "per_hour", f"is {self.per_hour}", f"Give 1 to {PER_HOUR_MAX}."
+
+
+def _wrong(url: str) -> str | None:
+    from sensor.outputs.http.message import HttpUrl  # most agents send no notices
+
+    try:
+        HttpUrl.parse(url)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -214,11 +218,62 @@ def test_an_alert_is_posted_and_no_redirect_is_followed(status: int, outcome: st
     assert other.got == []
 
 
+@contextmanager
+def speaking(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Accept connections one after the other; yields the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(65_536)
+                        serve(connection)
+
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+
+
+def test_a_receiver_that_answers_a_byte_at_a_time_costs_the_time_limit_alone() -> None:
+    def dripping(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        while True:
+            # The pace of the receiver is what is tested.
+            time.sleep(0.05)
+            connection.sendall(b"x")
+
+    with speaking(dripping) as url:
+        notices = play(NotifySettings(url=url, seconds=0.3), alerted(), until=ended)
+    assert notices.counts == {"failed": 1, "timed_out": notify.ATTEMPTS}
+
+
+def test_a_receiver_that_speaks_no_http_is_counted_and_the_next_notice_is_tried() -> None:
+    def strange(connection: socket.socket) -> None:
+        connection.sendall(b"\x15\x03\x01 what?\r\n\r\n")
+
+    with speaking(strange) as url:
+        notices = play(
+            NotifySettings(url=url),
+            alerted(),
+            alerted(),
+            until=lambda notices: notices.counts["failed"] == 2,
+        )
+    assert notices.counts == {"failed": 2}
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
         ('command = ["notify"]', "notify.command is not a whole path"),
         ('url = "file:///etc/passwd"', "notify.url is not http"),
+        ('url = "https://user:word@example.com/"', "notify.url is wrong: user and password"),
+        ('url = "https://"', "notify.url is wrong"),
         ('severity = "loud"', "notify.severity"),
         ("seconds = 0.0", "notify.seconds"),
         ("per_hour = 0", "notify.per_hour"),
