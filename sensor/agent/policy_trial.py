@@ -9,6 +9,7 @@ import json
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from sensor.agent.host_zone import local_zone
 from sensor.dataclass import dataclass
 from sensor.judge.case import facts_of
 from sensor.judge.change_text import change_of_row
@@ -50,7 +51,7 @@ class PolicyTrial:
 
     def __init__(self, policy: Policy, changes: Iterable[Document] = ()) -> None:
         """``changes`` are documents of ``GET /v1/changes``."""
-        self._judge = Judge(policy, keeping=False)
+        self._judge = Judge(policy, keeping=False, zone=local_zone())
         for document in changes:
             self._add(document)
         self._groups: dict[tuple[bool | None, str], StartGroup] = {}
@@ -60,6 +61,10 @@ class PolicyTrial:
         row = dict(document)
         for key in ("not_before", "not_after", "added"):
             row[key] = wall_of(row.get(key)) or 0
+        ended = wall_of(row.get("ended"))
+        if ended is not None:
+            # By hand, before its time: later starts were not covered.
+            row["not_after"] = min(ended, row["not_after"])
         try:
             change = change_of_row(json.dumps(row).encode())
             self._judge.ledger.add(change, change.not_before)
@@ -146,7 +151,7 @@ def answers(policy: Policy, document: Document) -> tuple[RuleAnswer, ...] | None
 def _answer(rule: Rule, facts: Facts) -> RuleAnswer:
     some = rule.section is Section.FORBID
     if not rule.selector.matches(facts, some=some):
-        return RuleAnswer(rule, applies=False, why=rule.selector.unmet(facts))
+        return RuleAnswer(rule, applies=False, why=rule.selector.unmet(facts, some=some))
     if rule.section is Section.WINDOW:
         no_hours = facts.by_itself and not rule.selector.triggers
         why = (f"trigger {facts.trigger} has no hours",) if no_hours else _in_time(rule, facts)

@@ -69,7 +69,7 @@ def read(
     that is unknown. Raises :class:`ConfigError` with the file, the line, the key and the reason.
     """
     documents = [_parse(file) for file in files]
-    zone = _zone(documents)
+    zone = _zone(documents, zone_of)
     rules: dict[Section, list[Rule]] = {section: [] for section in Section}
     windows: dict[str, Window] = {}
     places: dict[tuple[str, str], str] = {}
@@ -149,12 +149,24 @@ def _check_sections(document: TomlDocument) -> None:
             unknown(place_of(document.path, document.lines, (key,)), (), key, known)
 
 
-def _zone(documents: Sequence[TomlDocument]) -> str | None:
+def _zone(documents: Sequence[TomlDocument], zone_of: Callable[[str | None], tzinfo]) -> str | None:
     zone: str | None = None
     for document in documents:
         reader = TableReader(document.values, document.path, document.lines, ())
-        zone = reader.text("zone") or zone
+        named = reader.text("zone")
+        if named is not None:
+            _known_zone(reader, named, zone_of)
+            zone = named
     return zone
+
+
+def _known_zone(
+    reader: TableReader, name: str | None, zone_of: Callable[[str | None], tzinfo]
+) -> tzinfo:
+    try:
+        return zone_of(name)
+    except ValueError as error:
+        reader.fail("zone", str(error), 'Use an IANA name, as "Europe/Berlin", and install tzdata.')
 
 
 def _note_place(
@@ -207,7 +219,7 @@ def _suppression(
     now: int | None,
 ) -> Suppression:
     findings = {str(finding): finding for finding in Finding}
-    (finding,) = reader.members("finding", findings) or (None,)
+    finding = reader.member("finding", findings)
     if finding is None:
         reader.fail("finding", "missing", f"Add one of {', '.join(findings)}.")
     until = reader.moment("until")
@@ -232,10 +244,7 @@ def _window(
     name: str, reader: TableReader, zone: str | None, zone_of: Callable[[str | None], tzinfo]
 ) -> tuple[Window, Rule]:
     zone_name = reader.text("zone") or zone
-    try:
-        found = zone_of(zone_name)
-    except ValueError as error:
-        reader.fail("zone", str(error), 'Use an IANA name, as "Europe/Berlin", and install tzdata.')
+    found = _known_zone(reader, zone_name, zone_of)
     days = _days(reader)
     start = reader.parsed("from", _minute)
     end = reader.parsed("to", _minute)

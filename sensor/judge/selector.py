@@ -78,8 +78,9 @@ class Selector:
         tests = _LENIENT_TESTS if some else _TESTS
         return all(tests[key](facts, globs) for key, globs in self.globs)
 
-    def unmet(self, facts: Facts) -> tuple[str, ...]:
+    def unmet(self, facts: Facts, *, some: bool = False) -> tuple[str, ...]:
         """Return a sentence for each condition that the start does not meet."""
+        tests = _LENIENT_TESTS if some else _TESTS
         found = []
         if self.triggers and facts.trigger not in self.triggers:
             found.append(_sentence("trigger", sorted(self.triggers), (facts.trigger,)))
@@ -88,7 +89,7 @@ class Selector:
         found += [
             _sentence(key, [glob.pattern for glob in globs], _SEEN[key](facts))
             for key, globs in self.globs
-            if not _TESTS[key](facts, globs)
+            if not tests[key](facts, globs)
         ]
         return tuple(found)
 

@@ -186,6 +186,13 @@ class TableReader:
                 self.fail(key, f"{one[:SHOWN]!r} is unknown", fix)
         return tuple(known[one] for one in listed)
 
+    def member(self, key: str, known: Mapping[str, Any]) -> Any | None:  # noqa: ANN401 - as in ``known``
+        """Return what the one text stands for; None where there is none."""
+        found = self.members(key, known)
+        if len(found) > 1:
+            self.fail(key, f"{len(found)} values", "Give one of them.")
+        return found[0] if found else None
+
     def selector(self) -> Selector:
         """Return the selector that the table's keys make."""
         values: dict[str, tuple[str, ...]] = {}

@@ -67,7 +67,8 @@ class _Collected:
     def take_finding(self, reader: TableReader, kind: FindingKind) -> None:
         """Read the table of a finding."""
         self.take(reader, kind.tunables)
-        for severity in reader.members(SEVERITY, _SEVERITIES):
+        severity = reader.member(SEVERITY, _SEVERITIES)
+        if severity is not None:
             self.severities[kind.finding] = severity
         enabled = reader.truth(ENABLED)
         if enabled is False and not kind.can_be_switched_off:

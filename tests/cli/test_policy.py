@@ -12,9 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensor.agent.policy_files import load_files
+from sensor.agent.policy_trial import PolicyTrial
 from sensor.cli import policy as policy_module
 from sensor.cli.policy import command
 from sensor.errors import ConfigError
+from sensor.judge.policy import Policy
+from sensor.schema.start_reader import wall_of
+from sensor.schema.times import rfc3339
 from sensor.store.query import Page, Query
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View
@@ -146,6 +150,31 @@ def test_on_a_narrow_terminal_the_reasons_have_the_room_of_the_examples(
     table = run("test", "--policy", rules, "--since", "3650d", agent=agent).output
     assert ("EXAMPLE" in table.splitlines()[0]) is examples
     assert "BECAUSE" in table.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [(None, True), (1, None), (-1, True)],
+    ids=["went on", "ended before the start", "ended after it"],
+)
+def test_a_change_that_was_ended_by_hand_explains_nothing_after_it(
+    ended: int | None, expected: bool | None
+) -> None:
+    by_alice = next(one for one in map(json.loads, starts()) if "alice" in json.dumps(one))
+    wall = wall_of(by_alice["time"])
+    assert wall is not None
+    change = {
+        "id": "CHG-1",
+        "by": "carol",
+        "selector": {"login": ["alice"]},
+        "not_before": rfc3339(wall - 10**12),
+        "not_after": rfc3339(wall + 10**12),
+        "ended": None if ended is None else rfc3339(wall - ended * 10**9),
+    }
+    trial = PolicyTrial(Policy(), [change])
+    trial.feed(by_alice)
+    (group,) = trial.groups()
+    assert group.expected is expected
 
 
 def test_each_rule_says_yes_or_no_and_why(agent: Running, rules: Path) -> None:

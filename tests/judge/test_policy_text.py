@@ -104,6 +104,13 @@ def test_drop_ins_add_rules_and_the_digest_covers_all_of_them() -> None:
         ("[window.a]\nfrom = '25:00'", "policy.toml:2: window.a.from", ""),
         ("[window.a]\nfrom = '8:00'", "policy.toml:2: window.a.from", ""),
         ("[window.a]\nfrom = '08:00'\nto = '08:00'", "policy.toml:3: window.a.to: the same", ""),
+        ("zone = 'Mars/Base'", "zone: 'Mars/Base' is not a known", "tzdata"),
+        (
+            "[suppress.a]\nfinding = ['burst', 'dormant']\nuntil = 2026-12-31\nreason = 'x'",
+            "policy.toml:2: suppress.a.finding: 2 values",
+            "Give one",
+        ),
+        ("[findings.burst]\nseverity = ['low', 'high']", "findings.burst.severity: 2", "Give one"),
         ("[window.a]\nzone = 'Mars/Base'", "window.a.zone: 'Mars/Base' is not a known", "tzdata"),
         ("[window.a]\nexcept = ['someday']", "window.a.except", ""),
         ("[suppress.a]\nfinding = 'direct-runtim'", "suppress.a.finding", "direct-runtime"),

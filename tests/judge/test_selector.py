@@ -22,3 +22,10 @@ def test_an_explanation_has_to_hold_for_every_candidate() -> None:
     assert not rule.selector.matches(both)
     assert rule.selector.matches(both, some=True)
     assert rule.selector.matches(facts(start(candidates=(initiator("alice"),) * 2)))
+
+
+def test_what_is_not_met_is_said_as_the_rule_was_asked() -> None:
+    (rule,) = policy("[forbid.a]\nlogin = 'mallory'\nname = 'db'").forbid.rules
+    both = facts(start("web", candidates=(initiator("alice"), initiator("mallory"))))
+    assert rule.selector.unmet(both, some=True) == ("name: expected db, seen web",)
+    assert len(rule.selector.unmet(both)) == 2
