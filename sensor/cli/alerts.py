@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from sensor.cli.answer import (
     print_list,
 )
 from sensor.cli.columns import Layout, ago, wrapped
+from sensor.cli.events import EventListing
 from sensor.cli.length import Length
 from sensor.cli.options import (
     colour_option,
@@ -92,14 +92,12 @@ def list_(
 @socket_option
 def follow(output: str, socket: Path) -> None:
     """Print alerts as they are raised and change."""
-    client = AgentClient(socket)
-    for line in client.lines("/v1/events?type=alert&follow=1"):
+    listing = EventListing(AgentClient(socket), [("type", "alert")], None, follow=True)
+    for line, event in listing.events():
+        alert = event.get("alert")
         if output == "json":
             click.echo(line.decode("ascii", "replace").rstrip("\n"))
-            continue
-        event = json.loads(line)
-        alert = event.get("alert") if isinstance(event, dict) else None
-        if isinstance(alert, dict):
+        elif isinstance(alert, dict):
             row = "  ".join(_row(alert))
             click.echo(visible(f"{event.get('time')}  {row}"))
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.cli.asking import CASTOFF
+from lab.waiting import until
 from sensor.api.client import RequestRefused
+from sensor.api.limits import Limits
 from sensor.cli.alerts import command
 from sensor.errors import CastoffError
 from tests.api.bridge import Running, running
-from tests.api.sample_agent import Judged, Log, View
+from tests.api.sample_agent import Judged, Log, View, line
 
 
 @pytest.fixture
@@ -55,6 +59,25 @@ def test_a_fact_is_wrapped_between_words_on_a_narrow_terminal(
     assert max(map(len, shown[at : at + 2])) <= 60
     joined = f"{shown[at]} {shown[at + 1].strip()}"
     assert "expected a directory of packages, seen /tmp/.x/runc" in joined
+
+
+def test_alerts_are_followed_beyond_the_end_of_an_answer() -> None:
+    log = Log(2)
+    with running(View(), log, Limits(follow_seconds=0.1)) as agent:
+        words = [str(CASTOFF), "alerts", "follow", "-o", "json", "--socket", str(agent.path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            try:
+                until(lambda: bool(agent.server.following), "it follows")
+                for number in (3, 4):
+                    log.events[number] = line(number, "alert")
+                    agent.publish(number, log.events[number])
+                    assert json.loads(process.stdout.readline())["id"] == f"id-{number}"
+                    # The answer ends, and another one is asked for.
+                    until(lambda: not agent.server.following, "the answer is over")
+                    until(lambda: bool(agent.server.following), "it follows again")
+            finally:
+                process.terminate()
 
 
 def test_an_alert_is_acknowledged_with_a_reason(agent: Running) -> None:
