@@ -13,6 +13,8 @@ Argo Workflows     ``FLOW-<5>-TEMPLATE-<hash>``                workflow/util/pod
 Jenkins            ``JOB-<build>-<5>-<5>-<5>``                 kubernetes-plugin PodTemplateUtils
 OpenShift          ``NAME-<number>-build``, ``-deploy``        pkg/build, pkg/apps
 AWX                ``automation-job-<id>-<5>``                 awx/main/tasks
+Knative            ``SERVICE-<5 digits>-deployment``           serving pkg/reconciler/revision
+vcluster           ``POD-x-NAMESPACE-x-CLUSTER``               translate.SingleNamespaceHostName
 Spark, Airflow     hex digits, a time, a UUID within
 =================  ==========================================  ================================
 """
@@ -41,6 +43,9 @@ _GITLAB = re.compile(
 _JENKINS = re.compile(r"(.+?)-[0-9]{1,9}(?:-[bcdfghjklmnpqrstvwxz0-9]{5}){2,3}")
 _NUMBERED = re.compile(r"(.+)-[0-9]{1,9}-(build|deploy|hook-(?:pre|mid|post))")
 _AWX = re.compile(r"automation-job-[0-9]+")
+_KNATIVE = re.compile(r"(.+)-[0-9]{5}-deployment")
+_VCLUSTER = re.compile(r"(.+?)(-x-[a-z0-9-]+-x-[a-z0-9-]+)")
+"""A pod of a cluster within the cluster: its name there, its namespace there, the cluster."""
 _ENDS = ("-pod", "-runner", "-workflow")
 _STEP = "-step-"
 _RETRY = re.compile(r"-pod-retry[0-9]{1,4}\Z")
@@ -77,6 +82,10 @@ def folded_owner(owner: str, *, of_flow: bool = False) -> str:
         return f"{match[1]}-{ANY}"
     if match := _NUMBERED.fullmatch(owner):
         return f"{match[1]}-{ANY}-{match[2]}"
+    if match := _KNATIVE.fullmatch(owner):
+        return f"{match[1]}-{ANY}-deployment"
+    if match := _VCLUSTER.fullmatch(owner):
+        return f"{owner_of(match[1])}{match[2]}"
     name = _CHANGING.sub(ANY, owner)
     if of_flow or _is_of_a_run(owner):
         name = _RANDOM.sub(f"-{ANY}", name)

@@ -75,6 +75,16 @@ RUNS = {
         "scan-vulnerabilityreport-0f9c6d70b-bbk2p",
         "scan-vulnerabilityreport-*",
     ),
+    "knative": (
+        "hello-00001-deployment-5d4f8c9b7d-x2x7k",
+        "hello-00012-deployment-7c9f5d8b6-zz2lm",
+        "hello-*-deployment",
+    ),
+    "vcluster": (
+        "web-5d4f8c9b7d-x2x7k-x-shop-x-team",
+        "web-7c9f5d8b6-zz2lm-x-shop-x-team",
+        "web-x-shop-x-team",
+    ),
     "shell on a node": (f"node-shell-{UUID}", f"node-shell-{OTHER}", "node-shell-*"),
 }  # fmt: skip
 """Pods of two runs, and what is left of both."""
