@@ -46,6 +46,14 @@ _AWX = re.compile(r"automation-job-[0-9]+")
 _KNATIVE = re.compile(r"(.+)-[0-9]{5}-deployment")
 _VCLUSTER = re.compile(r"(.+?)(-x-[a-z0-9-]+-x-[a-z0-9-]+)")
 """A pod of a cluster within the cluster: its name there, its namespace there, the cluster."""
+_FORMS = (
+    (_GITLAB, f"runner-{ANY}"),
+    (_AWX, f"automation-job-{ANY}"),
+    (_JENKINS, rf"\1-{ANY}"),
+    (_NUMBERED, rf"\1-{ANY}-\2"),
+    (_KNATIVE, rf"\1-{ANY}-deployment"),
+)
+"""What a whole owner looks like, and what is left of it."""
 _ENDS = ("-pod", "-runner", "-workflow")
 _STEP = "-step-"
 _RETRY = re.compile(r"-pod-retry[0-9]{1,4}\Z")
@@ -74,16 +82,9 @@ def folded_owner(owner: str, *, of_flow: bool = False) -> str:
 
     ``of_flow``: its pod's name went on with a number of Argo's.
     """
-    if _GITLAB.fullmatch(owner):
-        return f"runner-{ANY}"
-    if _AWX.fullmatch(owner):
-        return f"automation-job-{ANY}"
-    if match := _JENKINS.fullmatch(owner):
-        return f"{match[1]}-{ANY}"
-    if match := _NUMBERED.fullmatch(owner):
-        return f"{match[1]}-{ANY}-{match[2]}"
-    if match := _KNATIVE.fullmatch(owner):
-        return f"{match[1]}-{ANY}-deployment"
+    for form, left in _FORMS:
+        if match := form.fullmatch(owner):
+            return match.expand(left)
     if match := _VCLUSTER.fullmatch(owner):
         return f"{owner_of(match[1])}{match[2]}"
     name = _CHANGING.sub(ANY, owner)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.cli.asking import CASTOFF
 from lab.waiting import until
 from sensor.api.client import RequestRefused
 from sensor.api.limits import Limits
@@ -17,6 +16,7 @@ from sensor.cli.alerts import command
 from sensor.errors import CastoffError
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View, line
+from tests.cli.asking import CASTOFF
 
 
 @pytest.fixture
