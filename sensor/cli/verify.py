@@ -13,6 +13,7 @@ import click
 from sensor.cli.log_place import config_option, log_file, log_option, since_option
 from sensor.cli.options import output_option
 from sensor.cli.period import period
+from sensor.cli.wording import counted
 from sensor.evidence.check import verify
 from sensor.schema.text import visible
 
@@ -70,32 +71,44 @@ def _lines(verdict: Verification) -> Iterator[str]:
     if verdict.log is not None:
         yield from _log(verdict.log)
     for shipped in verdict.shipped:
-        of = ", ".join(shipped.logs[:LOGS_NAMED]) or "no log"
+        logs = ", ".join(shipped.logs[:LOGS_NAMED])
         others = len(shipped.logs[LOGS_NAMED:])
         more = f" and {others} more" if others else ""
-        yield f"{shipped.path}: {shipped.events} events of log {of}{more}"
+        of = f" of log {logs}{more}" if logs else ""
+        yield f"{shipped.path}: {counted(shipped.events, 'event')}{of}"
         if shipped.chained:
             yield f"    {shipped.chained} digests computed from it alone"
         if shipped.without_place:
             yield f"    {shipped.without_place} lines without a place in a log: not checked"
     if verdict.log is not None and verdict.shipped:
         yield f"compared with the log: {verdict.compared} events, {verdict.heads} heads"
+    yield from _conclusion(verdict)
+
+
+def _conclusion(verdict: Verification) -> Iterator[str]:
     findings = verdict.findings
     for finding in findings.listed:
         yield _finding(finding)
     if findings.count > len(findings.listed):
         yield f"and {findings.count - len(findings.listed)} more"
-    if findings.count == 0:
+    if findings.count == 0 and not _has_events(verdict):
+        yield "nothing to check: there are no events"
+    elif findings.count == 0:
         yield "sound: nothing is missing and nothing was changed"
     elif verdict.is_sound:
-        yield f"sound but for {findings.count} breaks that the node explained"
+        yield f"sound but for {counted(findings.count, 'break')} that the node explained"
     else:
-        yield f"NOT SOUND: {findings.unexplained} findings without an explanation"
+        yield f"NOT SOUND: {counted(findings.unexplained, 'finding')} without an explanation"
+
+
+def _has_events(verdict: Verification) -> bool:
+    log = verdict.log is not None and verdict.log.first is not None
+    return log or any(one.events for one in verdict.shipped)
 
 
 def _log(checked: LogChecked) -> Iterator[str]:
     if checked.first is None:
-        yield f"{checked.path}: log {checked.log_id} has no event of the chain"
+        yield f"{checked.path}: log {checked.log_id}, no event of the chain"
     else:
         yield (
             f"{checked.path}: log {checked.log_id}, events {checked.first} to {checked.last},"

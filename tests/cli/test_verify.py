@@ -29,7 +29,7 @@ def test_a_changed_event_is_named_and_the_command_fails(tmp_path: Path) -> None:
     done = verify("--log", tmp_path)
     assert done.exit_code == 1
     assert "number 7: the digest is not that of this event" in done.output
-    assert "NOT SOUND: 1 findings without an explanation" in done.output
+    assert "NOT SOUND: 1 finding without an explanation" in done.output
 
 
 def test_a_program_reads_the_same(tmp_path: Path) -> None:
@@ -49,6 +49,17 @@ def test_shipped_events_are_checked_without_a_log(tmp_path: Path) -> None:
     done = verify("--config", config, "--against", file)
     assert done.exit_code == 0, done.output
     assert "11 digests computed from it alone" in done.output
+
+
+def test_a_period_without_events_proves_nothing(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.ndjson"
+    empty.touch()
+    make_log(tmp_path, 3)
+    done = verify("--log", tmp_path, "--since", "2100-01-01T00:00:00Z", "--against", empty)
+    assert done.exit_code == 0
+    assert f"{empty}: 0 events\n" in done.output
+    assert "nothing to check: there are no events" in done.output
+    assert "sound" not in done.output
 
 
 def test_a_missing_log_is_named(tmp_path: Path) -> None:
