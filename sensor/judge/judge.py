@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.frozen import changer, maker
 from sensor.judge.alerting import Alerting
+from sensor.judge.baseline import PLAUSIBLE
 from sensor.judge.case import facts_of
 from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
 from sensor.judge.findings.sensor_tampering import DOWN_SECONDS
@@ -50,6 +51,7 @@ STEP = 2_000_000_000
 """Nanoseconds by which the wall clock may be set before hours and changes become unknown."""
 SETTLED_AFTER = 3_600_000_000_000
 """Nanoseconds of agreement after which the clock is trusted again."""
+NOT_SET = "the clock is not set: it says a year before 2020"
 CLOCK_ROW, CLOCK_KEY = "clock", "offset"
 NS_PER_SECOND = 1_000_000_000
 SANDBOX = "pause container of a pod: the pod's containers are judged"
@@ -252,12 +254,15 @@ class Judge:
         unsettled = self._unsettled
         if unsettled is not None and event.time >= unsettled[0]:
             unsettled = self._unsettled = None
+        reason = unsettled[1] if unsettled is not None else None
+        if facts.wall < PLAUSIBLE * NS_PER_SECOND:
+            reason = NOT_SET
         return _case(
             facts=facts,
             policy=self.policy,
             changes=self.ledger.covering(facts, facts.wall),
             continuation=None,
-            unsettled=unsettled[1] if unsettled is not None else None,
+            unsettled=reason,
         )
 
     def _look_at_clock(self, event: Event) -> None:

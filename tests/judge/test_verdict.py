@@ -323,6 +323,13 @@ def test_after_a_step_of_the_clock_windows_and_changes_are_unknown_for_an_hour()
     assert judged(judge, later).findings == (Finding.OUTSIDE_WINDOW,)
 
 
+def test_a_clock_that_was_never_set_says_no_hour() -> None:
+    text = "[window.office]\nfrom = '08:00'\nto = '18:00'\nname = 'web'\n"
+    found = judged(judge_of(text), start("web", at=60 * SECOND, offset=0))
+    assert (found.expected, found.findings) == (None, ())
+    assert any("unknown, the clock is not set" in reason for reason in found.reasons)
+
+
 def test_a_small_correction_of_the_clock_is_none() -> None:
     judge = judge_of("", change(name="web"))
     judge.judge(start("web"))
