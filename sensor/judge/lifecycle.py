@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.judge.privilege import strong
+from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import Explanation, StartCause, StartKind, Trigger
 
 if TYPE_CHECKING:
@@ -89,11 +90,18 @@ def continuation_of(facts: Facts, past: Past) -> Continuation | None:
 def _new_attempt(facts: Facts, past: Past) -> Continuation:
     origin = past.container or (past.workload.origin if past.workload is not None else None)
     if _was_ended(facts, past):
-        what = "restart by the kubelet, which had ended it, as after a failed health check"
+        what = f"restart by {_who(facts)}, which had ended it, as after a failed health check"
         return _carried(Explanation.HEALTH_CHECK, what, facts, origin)
     attempt = facts.event.start.attempt if facts.event.start is not None else None
     what = "attempt" if attempt is None else f"attempt {attempt}"
-    return _carried(Explanation.ATTEMPT, f"{what} by the kubelet", facts, origin)
+    return _carried(Explanation.ATTEMPT, f"{what} by {_who(facts)}", facts, origin)
+
+
+def _who(facts: Facts) -> str:
+    pod = facts.event.orchestrator
+    return (
+        "the kubelet" if pod is None or pod.type == KUBERNETES else f"the orchestrator {pod.type}"
+    )
 
 
 def _new_instance(facts: Facts, past: Past) -> Continuation | None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sensor.judge.judge import Judge
+from sensor.model.container import Orchestrator
 from sensor.model.events import Event, PreviousRun, Verdict
-from sensor.model.vocabulary import Explanation, Finding, StartCause, Trigger
+from sensor.model.vocabulary import Explanation, Finding, StartCause, StartKind, Trigger
 from tests.judge.past import rows_of
 from tests.judge.samples import (
     HOUR,
@@ -137,6 +138,26 @@ def test_a_restart_by_the_kubelet_inherits(how: dict[str, int], explanation: Exp
     assert (found.expected, found.explanation) == (True, explanation)
     third = attempt_after(second, 2, **how)
     assert judged(judge, third).explanation is explanation
+
+
+def test_a_task_of_swarm_is_started_again_by_swarm() -> None:
+    judge = judge_of("[expect.api]\nworkload = 'swarm/api'\n")
+    labels = (("com.docker.swarm.service.name", "api"),)
+
+    def task(number: int) -> Event:
+        name = f"api.1.k3m2x9q7w5e1r8t6y4u2i0o{number:02}"
+        place = Orchestrator("swarm", None, name, container="api")
+        event = start(name, labels=labels, pod=place, trigger=Trigger.ORCHESTRATOR)
+        return replace(event, initiator=None)
+
+    first = explained_once(judge, task(1))
+    again = task(2)
+    assert again.start is not None
+    again = replace(again, start=replace(again.start, kind=StartKind.RESTART, attempt=None))
+    again = replace(again, time=first.time + SECOND)
+    found = judged(judge, again)
+    assert found.explanation is Explanation.ATTEMPT
+    assert found.reasons[0].startswith("attempt by the orchestrator swarm; the first start was")
 
 
 def test_a_container_that_ran_out_of_memory_had_no_failed_health_check() -> None:
