@@ -166,16 +166,16 @@ def change_of_row(row: bytes) -> Change:
             selector=selecting.make(values["selector"]),
             not_before=int(values["not_before"]),
             not_after=int(values["not_after"]),
-            reason=values.get("reason"),
-            url=values.get("url"),
-            max_starts=values.get("max_starts"),
+            reason=_text(values.get("reason")),
+            url=_text(values.get("url")),
+            max_starts=_number(values.get("max_starts")),
             allows=tuple(Glob.compile(one) for one in values.get("allows", ())),
             origin=str(values.get("origin", SOCKET)),
             added=int(values.get("added", 0)),
-            added_by=values.get("added_by"),
-            added_by_uid=values.get("added_by_uid"),
+            added_by=_text(values.get("added_by")),
+            added_by_uid=_number(values.get("added_by_uid")),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         message = f"not a change: {error!r}"
         raise ValueError(message) from error
 
@@ -203,16 +203,24 @@ def usage_of_row(row: bytes) -> Usage:
         starts, first, last, ended, ended_by, seen, reported = values
         return Usage(
             int(starts),
-            first,
-            last,
-            ended,
-            ended_by,
+            _number(first),
+            _number(last),
+            _number(ended),
+            _text(ended_by),
             tuple(map(str, seen)),
             None if reported is None else ChangeState(reported),
         )
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         message = f"not a usage: {error!r}"
         raise ValueError(message) from error
+
+
+def _number(value: Any) -> int | None:  # noqa: ANN401 - what JSON has
+    return None if value is None else int(value)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _object(row: bytes) -> Mapping[str, Any]:

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.errors import ConfigError
-from sensor.judge.change_text import of_file, of_json
+from sensor.judge.change import Usage
+from sensor.judge.change_text import (
+    change_of_row,
+    change_row,
+    of_file,
+    of_json,
+    usage_of_row,
+    usage_row,
+)
 from sensor.judge.policy_text import SourceText
 from tests.judge.changes import ROOT
 from tests.judge.samples import HOUR, NOW
@@ -123,3 +131,16 @@ def test_dates_are_whole_days_of_utc(begin: str, end: str) -> None:
 def test_a_change_of_one_date_is_a_day() -> None:
     begin, end = window("2026-11-30", "2026-11-30")
     assert end - begin == 24 * HOUR
+
+
+@pytest.mark.parametrize("wrong", [{}, [[1]], "x", 1e999])
+def test_a_row_with_a_value_of_another_type_makes_no_sense(wrong: object) -> None:
+    body = json.dumps({"id": "CHG-1", "by": "carol", "for_seconds": 60}).encode()
+    written = json.loads(change_row(of_json(body, NOW, ROOT)))
+    with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
+        change_of_row(json.dumps(written | {"max_starts": wrong}).encode())
+    used = json.loads(usage_row(Usage(1, NOW, NOW)))
+    for place in (1, 2, 3):
+        row = [*used[:place], wrong, *used[place + 1 :]]
+        with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
+            usage_of_row(json.dumps(row).encode())
