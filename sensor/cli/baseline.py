@@ -16,7 +16,7 @@ import click
 from sensor.agent import baseline_file
 from sensor.agent.policy_files import DIRECTORY
 from sensor.api.client import AgentClient, RequestRefused
-from sensor.cli.answer import Style, print_done, print_list
+from sensor.cli.answer import Style, print_done, print_json, print_list
 from sensor.cli.columns import Layout, ago
 from sensor.cli.options import colour_option, no_trunc_option, output_option, socket_option
 from sensor.errors import CastoffError, ConfigError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PERSON, ORGANISATION = "login ", "organisation"
 INITIATOR, PRIVILEGE = "initiator", "privilege"
 NODE = "node"
+JSON = "json"
 LAYOUT = Layout(
     header=("FEATURE", "VALUE", "OF", "STARTS", "DAYS", "LAST"),
     flexible=frozenset({"VALUE", "OF"}),
@@ -98,28 +99,36 @@ def review(output: str, socket: Path, *, no_trunc: bool, colour: str) -> None:
 @command.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--logins", is_flag=True, help="Include the names of people.")
+@output_option
 @socket_option
-def export(file: Path | None, *, logins: bool, socket: Path) -> None:
+def export(file: Path | None, *, logins: bool, output: str, socket: Path) -> None:
     """Write what this node has learnt to FILE, or print it.
 
-    The first line is a header; each other line is a row.
+    The first line is a header; each other line is a row. All are JSON.
     """
     found = AgentClient(socket).document(f"/v1/baseline?logins={int(logins)}")
     lines = [json.dumps(one, separators=(",", ":")) for one in (found["header"], *found["rows"])]
     _write(file, lines)
+    if file is not None and output == JSON:
+        print_json({"file": str(file), "rows": len(found["rows"])})
 
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "target", type=click.Path(path_type=Path), help="Write to this file. [default: print]"
+    "-o",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Write to this file. json: print, as without it. [default: print]",
 )
 def merge(files: tuple[Path, ...], target: Path | None) -> None:
     """Merge exports of hosts to the file of a fleet.
 
     If a host has several exports, the newest counts.
     """
-    _write(target, list(baseline_file.merge(files)))
+    # Elsewhere -o names a form, and the form of a fleet's file is JSON.
+    printed = target is None or target == Path(JSON)
+    _write(None if printed else target, list(baseline_file.merge(files)))
 
 
 @command.command("import")
@@ -131,7 +140,8 @@ def merge(files: tuple[Path, ...], target: Path | None) -> None:
     show_default=True,
     help="Write beside the policy of this directory.",
 )
-def import_(file: Path, directory: Path) -> None:
+@output_option
+def import_(file: Path, directory: Path, output: str) -> None:
     """Use FILE, the merged baseline of a fleet. For root.
 
     The agent takes it over at its next start or reload, in place of the one before.
@@ -153,7 +163,8 @@ def import_(file: Path, directory: Path) -> None:
         fresh.replace(directory / baseline_file.NAME)
     except OSError as error:
         raise ConfigError(f"{directory}: {error.strerror}", "Run as root.") from error
-    click.echo(visible(f"{len(hosts)} values of {origin}; reload the agent to use them"))
+    sentence = f"{len(hosts)} values of {origin}; reload the agent to use them"
+    print_done({"values": len(hosts), "origin": origin}, output, sentence)
 
 
 @command.command()

@@ -6,7 +6,7 @@ import re
 
 import click
 
-_PARTS = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_PARTS = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
 _SECONDS = (86_400, 3600, 60, 1)
 _SHOWN = 32
 """Characters of a wrong text that the error repeats."""

@@ -141,6 +141,21 @@ def test_a_fleet_is_imported_beside_the_policy(tmp_path: Path) -> None:
     assert read_fleet(data, target)[0] == {("", "organisation", "x"): 1}
 
 
+def test_every_verb_of_the_baseline_speaks_json(agent: Running, tmp_path: Path) -> None:
+    file = tmp_path / "node.jsonl"
+    said = json.loads(run("export", str(file), "-o", "json", agent=agent).output)
+    assert said == {"file": str(file), "rows": len(file.read_text().splitlines()) - 1}
+    printed = run("export", "-o", "json", agent=agent).output
+    assert printed.partition("\n")[2] == file.read_text().partition("\n")[2]
+    merged = run("merge", str(exported(tmp_path, "a", 1, "x")), "-o", "json").output
+    target = tmp_path / "merged"
+    target.write_text(merged)
+    words = ("import", str(target), "--directory", str(tmp_path), "-o", "json")
+    answer = json.loads(run(*words).output)
+    assert (answer["values"], answer["origin"][:7]) == (1, "merged,")
+    assert not Path("json").exists()
+
+
 HEADER = b'{"format":"castoff.fleet/1","exports":1}\n'
 
 

@@ -33,6 +33,11 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
         LENGTH.convert(text, None, None)
 
 
+def test_a_length_beyond_the_longest_is_named_as_such() -> None:
+    with pytest.raises(click.BadParameter, match="100d is longer than 99d"):
+        LENGTH.convert("100d", None, None)
+
+
 @given(st.text(max_size=100))
 def test_any_text_is_some_seconds_or_one_error(text: str) -> None:
     message, seconds = "", 1
