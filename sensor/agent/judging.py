@@ -226,12 +226,23 @@ class Judging:
         if read.fleet_problem is not None:
             log.error("fleet's baseline refused: %s", read.fleet_problem.problem)
             return [Note("baseline_refused", f"{read.fleet_problem.problem}; nothing changes")]
-        if read.fleet is None or read.fleet[1] == fleet.origin:
+        if read.fleet is None:
+            return self._drop_fleet()
+        if read.fleet[1] == fleet.origin:
             return []
         hosts, origin = read.fleet
         fleet.replace(hosts, origin)
         log.info("baseline of the fleet: %d values of %s", len(hosts), origin)
         return [Note("baseline_imported", f"{len(hosts)} values of {origin}")]
+
+    def _drop_fleet(self) -> list[Note]:
+        fleet = self.judge_.alerting.fleet
+        origin = fleet.origin
+        if origin is None:
+            return []
+        fleet.clear()
+        log.info("baseline of the fleet: forgotten, its file is gone")
+        return [Note("baseline_forgotten", f"values of {origin}, whose file is gone")]
 
     def _refused(self, problem: ConfigError, last: LoadedPolicy | None) -> Note:
         log.error("policy refused: %s. %s", problem.problem, problem.fix)

@@ -65,6 +65,13 @@ class Fleet:
         self._parts = len(parts)
         self._write(ORIGIN_KEY, json.dumps(origin).encode())
 
+    def clear(self) -> None:
+        """Forget the layer, the rows of the store too."""
+        for number in range(self._parts):
+            self._write(str(number), None)
+        self._write(ORIGIN_KEY, None)
+        self._hosts, self.origin, self._parts = {}, None, 0
+
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over what the store kept; returns which rows made no sense."""
         unreadable: list[RowKey] = []

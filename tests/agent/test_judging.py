@@ -199,5 +199,13 @@ def test_a_fleet_beside_the_policy_is_taken_over_and_a_broken_one_changes_nothin
         header = world.commands.baseline(logins=False)["header"]
         assert isinstance(header, dict)
         assert str(header["fleet"]).startswith("fleet.jsonl, 3 exports, sha256 ")
+        path.unlink()
+        await world.reload()
+        assert len(world.judging.judge_.alerting.fleet) == 0
+        assert world.notices[-1].action == "baseline_forgotten"
+        assert [key for key in world.rows if key[0] == "fleet"] == []
+        reported = len(world.notices)
+        await world.reload()
+        assert len(world.notices) == reported
 
     play(tmp_path, scenario)
