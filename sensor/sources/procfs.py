@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.correlate.authority import login_slice_of
 from sensor.dataclass import dataclass
 from sensor.linux.process import awaits_execve, stat_of, status_of
 from sensor.model.agent_records import HostFacts
@@ -264,13 +265,17 @@ def running_containers(
 ) -> tuple[FoundContainer, ...]:
     """Every container that runs now; ``describe`` reads its identity from disk.
 
-    One whose init has executed nothing is not running yet: the probes will report its start.
+    One whose init has executed nothing is not running yet: the probes will report its start. Users
+    make cgroups and monitors with any id in their own slices: what is there is not of a container
+    of the same id elsewhere.
     """
-    members: dict[str, list[_Process]] = {}
+    members: dict[tuple[str, int | None], list[_Process]] = {}
     for process in _processes(proc, parse):
-        members.setdefault(process.identity.id, []).append(process)
+        where = process.identity.id, login_slice_of(process.cgroup)
+        members.setdefault(where, []).append(process)
     for process, id_ in _supervised(proc, parse):
-        members.setdefault(id_, [process])
+        if (id_, None) not in members:
+            members.setdefault((id_, login_slice_of(process.cgroup)), [process])
     found: list[FoundContainer] = []
     for group in members.values():
         init = _init_of(group)

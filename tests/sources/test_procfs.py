@@ -150,6 +150,18 @@ def test_an_exec_session_is_not_taken_for_the_init(proc: Proc) -> None:
     assert proc.containers()[H1].init.pid == 90
 
 
+def test_a_users_process_in_a_cgroup_of_that_name_takes_nothing_from_roots(proc: Proc) -> None:
+    """sec-forged-start-takes-a-running-container, by what runs before the agent begins."""
+    there = f"0::/user.slice/user-1000.slice/user@1000.service/docker-{H1}.scope\n"
+    proc.add(70, there, ns_pids="70\t1", ticks=100)
+    proc.add(71, box(H1), ns_pids="71\t1", ticks=200)
+    found = running_containers(cgroup.parse, lambda *_: None, proc.root)
+    assert {(one.init.pid, one.cgroup.v2) for one in found} == {
+        (70, there.removeprefix("0::").strip()),
+        (71, f"/docker/{H1}"),
+    }
+
+
 def test_several_containers_are_distinguished(proc: Proc) -> None:
     proc.add(70, box(H1), ns_pids="70\t1")
     proc.add(71, f"0::/docker/{H1}/docker/{H2}\n", ns_pids="71\t2\t1")
@@ -343,6 +355,22 @@ def test_a_monitor_of_an_exec_or_without_a_child_is_none(proc: Proc) -> None:
     assert proc.containers() == {}
     (proc.root / "80/cmdline").write_bytes(b"conmon\0-c\0" + H1.encode() + b"\0")
     assert proc.containers() == {}
+
+
+def test_a_users_monitor_takes_nothing_from_a_container_of_roots(proc: Proc) -> None:
+    monitored = Monitored(proc, "-c", H1)
+    proc.add(82, Monitored.SESSION, parent=80, ns_pids="82\t1")
+    monitored.namespace(82, 7)
+    proc.add(83, "1:pids:/machine.slice/x.scope\n", comm="conmon")
+    (proc.root / "83/comm").write_text("conmon\n")
+    (proc.root / "83/cmdline").write_bytes(f"conmon\0-c\0{H1}\0".encode())
+    (proc.root / "83/task/83").mkdir(parents=True)
+    (proc.root / "83/task/83/children").write_text("84 ")
+    monitored.namespace(83, 1)
+    proc.add(84, "1:pids:/machine.slice/x.scope\n", parent=83, ns_pids="84\t1")
+    monitored.namespace(84, 8)
+    found = running_containers(cgroup.parse, lambda *_: None, proc.root)
+    assert 84 in {one.init.pid for one in found}
 
 
 def test_a_monitor_speaks_of_no_container_that_a_cgroup_names(proc: Proc) -> None:
