@@ -7,7 +7,7 @@ Rules:
    reported, it keeps its count of starts, and it goes on again if its new bounds allow it.
 3. An id may be used again once its change from the socket is over.
 4. A start uses every change that the verdict names. One that is read again after a kill uses none
-   twice.
+   twice, and is covered by the same ones, though one of them is over by then.
 5. The end of a change is reported once: used up, expired, expired without ever having been used,
    ended by hand, or gone with its file.
 6. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
@@ -41,6 +41,8 @@ REFUSED_MAX = 16
 """Refused changes of files that are named one by one."""
 SEEN_MAX = 64
 """Ids of the last starts that a change was used by."""
+COVERED_MAX = 4096
+"""Last starts whose changes are known by the start's event."""
 CHANGE_ROW, USAGE_ROW = "change", "usage"
 _OVER = frozenset({ChangeState.USED_UP, ChangeState.EXPIRED, ChangeState.ENDED})
 
@@ -77,6 +79,8 @@ class Ledger:
         self.wide_hours = WIDE_HOURS.default
         self._changes: dict[str, Change] = {}
         self._usages: dict[str, Usage] = {}
+        self._covered: dict[str, tuple[str, ...]] = {}
+        """Ids of the changes that a start used, by its event."""
         self._index: RuleIndex[Change] | None = None
         self._next_end: int | None = None
         self.rows: list[Row] = [] if rows is None else rows
@@ -95,6 +99,9 @@ class Ledger:
                     self._usages[key] = usage_of_row(row)
             except ValueError:
                 unreadable.append((kind, key))
+        for id_, usage in sorted(self._usages.items(), key=lambda one: one[1].last or 0):
+            for event_id in usage.seen:
+                self._note_covered(event_id, id_)
         self._reindex()
         return unreadable
 
@@ -179,13 +186,22 @@ class Ledger:
 
     def covering(self, facts: Facts, wall: int) -> tuple[Change, ...]:
         """Return the changes that go on now and select a start, whatever its privileges."""
-        if self._index is None or not self._index:
+        again = self._covered.get(facts.event.id)
+        if not self._index and again is None:
             return ()
-        return tuple(
+        active = tuple(
             change
-            for change in self._index.matching(facts)
+            for change in (self._index.matching(facts) if self._index is not None else ())
             if state_of(change, self._usage(change), wall) is ChangeState.ACTIVE
         )
+        if again is None:
+            return active
+        used = tuple(
+            self._changes[id_]
+            for id_ in again
+            if id_ in self._changes and facts.event.id in self._usages.get(id_, _UNUSED).seen
+        )
+        return (*used, *(one for one in active if one not in used))
 
     def use(self, change: Change, event_id: str, wall: int) -> None:
         """Count a start that a change covered."""
@@ -200,6 +216,7 @@ class Ledger:
             seen=(*usage.seen, event_id)[-SEEN_MAX:],
         )
         self._set(change, used)
+        self._note_covered(event_id, change.id)
         if change.max_starts is not None and used.starts >= change.max_starts:
             self._over(change, ChangeState.USED_UP)
 
@@ -214,6 +231,11 @@ class Ledger:
         self._reindex()
 
     # ----------------------------------------------------------------- inside
+
+    def _note_covered(self, event_id: str, id_: str) -> None:
+        self._covered[event_id] = (*self._covered.get(event_id, ()), id_)
+        if len(self._covered) > COVERED_MAX:
+            del self._covered[next(iter(self._covered))]
 
     def _usage(self, change: Change) -> Usage:
         return self._usages.get(change.id) or _UNUSED

@@ -220,8 +220,12 @@ def decide(case: Case) -> Judgement:
         past.level if past is not None else None,
         past.phase if past is not None else None,
     )
+    alerting = tuple(case.found)
+    if decision.changes:
+        # The verdict names them, and no alert follows: the change was approved for that.
+        alerting = tuple([one for one in alerting if one.finding not in LIMITS])
     beside = _beside(case) if case.found and not decision.expected else ()
-    return _judgement(verdict, decision, tuple(case.found), beside)
+    return _judgement(verdict, decision, alerting, beside)
 
 
 def _beside(case: Case) -> tuple[Found, ...]:

@@ -14,7 +14,8 @@ from sensor.judge.judge import Judge
 from sensor.judge.ledger import Ledger
 from sensor.judge.policy_text import SourceText
 from tests.judge.changes import ROOT
-from tests.judge.samples import HOUR, NOW, SECOND, judged, start
+from tests.judge.past import rows_of
+from tests.judge.samples import HOUR, NOW, OFFSET, SECOND, judged, restarted, start
 
 DAY = 24 * HOUR
 
@@ -44,6 +45,26 @@ def test_a_start_that_is_read_again_after_a_kill_uses_no_change_twice() -> None:
     event = start("web")
     assert [judged(judge, event).expected for _ in range(3)] == [True] * 3
     assert judge.ledger.entries(NOW)[0].usage.starts == 1
+
+
+def test_a_start_that_used_a_change_up_is_covered_by_it_when_it_is_read_again() -> None:
+    judge = Judge()
+    for one in (change("A", max_starts=1), change("B"), change("C", for_seconds=60)):
+        judge.ledger.add(one, NOW)
+    event = start("web")
+    verdict = judged(judge, event)
+    assert verdict.change == "A,B,C"
+    judge.tick(event.time + 120 * SECOND, OFFSET)
+    assert judge.ledger.end("B", NOW + 130 * SECOND, "root")
+    successor = Judge()
+    successor.restore(rows_of(judge))
+    for one in (judge, successor):
+        assert judged(one, event) == verdict
+        later = restarted(event, after=HOUR)
+        assert judged(one, later).explanation == "restart_policy"
+        assert judged(one, start("web", at=NOW + HOUR)).expected is None
+    ended = [entry.usage.starts for entry in successor.ledger.entries(NOW)]
+    assert ended == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("uses", "action"), [(0, "change_never_used"), (1, "change_expired")])

@@ -235,8 +235,10 @@ def test_a_window_is_for_people_and_names_what_it_expected() -> None:
 
 def test_a_change_explains_a_start_outside_of_a_window() -> None:
     text = "[window.office]\nto = '10:00'\nname = 'web'\n"
-    found = judged(judge_of(text, change(name="web")), start("web"))
+    judge = judge_of(text, change(name="web"))
+    found = judged(judge, start("web"))
     assert (found.expected, found.findings) == (True, (Finding.OUTSIDE_WINDOW,))
+    assert judge.take_alerts() == ()
 
 
 @pytest.mark.parametrize(("pinned", "unpinned"), [(None, False), (True, False), (False, True)])
