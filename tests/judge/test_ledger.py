@@ -58,11 +58,11 @@ def test_a_start_that_used_a_change_up_is_covered_by_it_when_it_is_read_again() 
     assert judge.ledger.end("B", NOW + 130 * SECOND, "root")
     successor = Judge()
     successor.restore(rows_of(judge))
-    for one in (judge, successor):
-        assert judged(one, event) == verdict
+    for asked in (judge, successor):
+        assert judged(asked, event) == verdict
         later = restarted(event, after=HOUR)
-        assert judged(one, later).explanation == "restart_policy"
-        assert judged(one, start("web", at=NOW + HOUR)).expected is None
+        assert judged(asked, later).explanation == "restart_policy"
+        assert judged(asked, start("web", at=NOW + HOUR)).expected is None
     ended = [entry.usage.starts for entry in successor.ledger.entries(NOW)]
     assert ended == [1, 1, 1]
 
