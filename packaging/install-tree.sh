@@ -67,7 +67,7 @@ esac
 put packaging/castoff /usr/bin/castoff 755
 put packaging/etc/castoff.toml /etc/castoff/castoff.toml
 install -d -m 755 "$dest/etc/castoff/castoff.d"
-for unit in castoff.service castoff-probes.service castoff.socket; do
+for unit in castoff.service castoff-probes.service castoff-audit-rules.service castoff.socket; do
     put "packaging/systemd/$unit" "$unit_dir/$unit"
 done
 put packaging/sysusers/castoff.conf /usr/lib/sysusers.d/castoff.conf

@@ -4,22 +4,27 @@ auditctl -l shows a rule's path and not what the kernel took it for. The kernel 
 is re-created (it watches the directory), but a directory that is removed takes its rules along, and
 one that is mounted over leaves them on what is below. Only the directory's identity at loading time
 separates such a dead rule from a living one.
+
+The state directory belongs to the agent's account, and root reads and writes this file in it. So
+no name that the account could have put there is followed or waited for.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sensor.dataclass import dataclass
 from sensor.errors import PermissionMissing, StateUnusable
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from sensor.linux.regular_file import open_regular
 
 NAME = "audit-rules.json"
 SIZE_MAX = 1 << 20
+MODE = 0o644
+"""Root writes it, and the agent reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class MemoryFile:
     def load(self) -> RulesLoading | None:
         """Return the memory of the last loading."""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path, follow=False) as file:
                 content = json.loads(file.read(SIZE_MAX))
             places = {
                 str(path): PathIdentity(_pair(place["directory"]), _pair(place["file"]))
@@ -85,11 +90,19 @@ class MemoryFile:
                 for path, place in memory.places.items()
             },
         }
-        draft = self._path.with_suffix(".new")
+        directory = self._path.parent
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_text(json.dumps(content), encoding="utf-8")
-            draft.replace(self._path)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Made with O_EXCL under a name that cannot be foreseen.
+            descriptor, draft = tempfile.mkstemp(prefix=f".{NAME}.", dir=directory)
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    json.dump(content, file)
+                    os.fchmod(file.fileno(), MODE)
+                Path(draft).replace(self._path)
+            except OSError:
+                Path(draft).unlink(missing_ok=True)
+                raise
         except PermissionError as error:
             problem = f"may not write {self._path}"
             raise PermissionMissing(problem, "Run as root: sudo castoff audit-rules …") from error

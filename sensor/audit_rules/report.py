@@ -80,6 +80,7 @@ def notes(
     if rendered.volatile:
         found.append(
             f"{len(rendered.volatile)} rules on sockets below /run last until the next boot."
-            " Load them again after it: castoff audit-rules install --refresh."
+            " castoff-audit-rules.service loads them after it; without the packages, run:"
+            " castoff audit-rules install --refresh."
         )
     return tuple(found)

@@ -23,7 +23,7 @@ _HEADER = """\
 # Remove with `castoff audit-rules uninstall`.
 """
 _VOLATILE = """\
-# Not for auditd: load these after boot with `castoff audit-rules install --refresh`.
+# Not for auditd: castoff-audit-rules.service loads these after boot.
 """
 
 

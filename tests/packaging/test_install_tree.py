@@ -30,6 +30,7 @@ def test_everything_is_where_its_user_looks(installed: Path) -> None:
     expected = {
         "etc/castoff/castoff.toml",
         "usr/bin/castoff",
+        "usr/lib/systemd/system/castoff-audit-rules.service",
         "usr/lib/systemd/system/castoff-probes.service",
         "usr/lib/systemd/system/castoff.service",
         "usr/lib/systemd/system/castoff.socket",

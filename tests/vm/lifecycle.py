@@ -201,6 +201,16 @@ def audit_rules_are_off_until_asked_for() -> str:
     return done.stdout.strip().splitlines()[0]
 
 
+def rules_are_loaded_again_by_the_unit() -> str:
+    before = run("auditctl", "-l")
+    lost = next(line for line in before.splitlines() if "castoff" in line)
+    run("auditctl", *lost.replace("-a ", "-d ", 1).split())
+    need(lost not in run("auditctl", "-l"), "the rule could not be taken away")
+    run("systemctl", "start", "castoff-audit-rules")
+    need(sorted(run("auditctl", "-l").splitlines()) == sorted(before.splitlines()), "rules differ")
+    return run("journalctl", "--quiet", "-o", "cat", "-u", "castoff-audit-rules").splitlines()[0]
+
+
 def left_behind() -> list[str]:
     """Whatever of Castoff is on the host, but for this job's own files and the account."""
     found = run(
@@ -263,7 +273,7 @@ def nothing_is_left() -> str:
     run("systemctl", "daemon-reload")
     need(not left_behind(), left_behind())
     need(
-        "castoff" not in run("systemctl", "list-units", "--all", "castoff.*", "castoff-probes.*"),
+        "castoff" not in run("systemctl", "list-units", "--all", "castoff.*", "castoff-*"),
         "units",
     )
     return "no file, pin, rule or unit"
@@ -298,6 +308,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         faults.an_upgrade_on_a_full_disk_leaves_the_old_version_running,
         faults.a_half_installed_version_is_mended_by_the_next,
         audit_rules_are_off_until_asked_for,
+        rules_are_loaded_again_by_the_unit,
         removal_takes_probes_rules_and_units("deb"),
         purge_leaves_nothing,
         deb_is_installed_again,
@@ -310,12 +321,14 @@ STEPS: dict[str, tuple[Step, ...]] = {
         no_start_is_lost_or_repeated("rpm"),
         the_old_probes_are_retired,
         audit_rules_are_off_until_asked_for,
+        rules_are_loaded_again_by_the_unit,
         removal_takes_probes_rules_and_units("rpm"),
         nothing_but_the_administrators_drop_in_is_left,
     ),
 }
 OF_A_KERNEL_OF_ITS_OWN = (
     audit_rules_are_off_until_asked_for,
+    rules_are_loaded_again_by_the_unit,
     faults.immutable_audit_is_named,
     faults.lockdown_is_named,
 )
