@@ -24,7 +24,7 @@ from sensor.identity.files import (
     read_trusted,
 )
 from sensor.identity.large_document import CHUNK, LargeDocument
-from sensor.identity.trust import Owners, TrustedDirectories, is_owned, owners_of
+from sensor.identity.trust import Owners, TrustedDirectories, may_speak, owners_of
 
 MAX_LARGE_BYTES = 64 << 20
 """Largest file that is read piece by piece: 64 MiB, about half a second."""
@@ -202,4 +202,4 @@ class RootReader:
         return opened
 
     def _is_owned(self, status: os.stat_result) -> bool:
-        return is_owned(status, self.owners)
+        return may_speak(status, self.owners)

@@ -1,9 +1,10 @@
 """Which directories may speak of a container: those that only its owner or root can change.
 
 A path counts when every component from the root down belongs to root or to the container's own user
-and no other user may write it. The walk holds a descriptor of each directory and checks that, so a
-rename in between changes nothing. A symlink counts as its owner's word and is followed in the same
-way. A directory with the sticky bit is passed, since each entry in it has an owner as well.
+and no other user may write it. For a user's container, that user has to be able to open it. The
+walk holds a descriptor of each directory and checks that, so a rename in between changes nothing. A
+symlink counts as its owner's word and is followed in the same way. A directory with the sticky bit
+is passed, since each entry in it has an owner as well.
 
 What was found of a directory's parents on the host is remembered: only root and the owner could
 have changed it since.
@@ -55,6 +56,21 @@ def owners_of(uid: int | None) -> Owners:
 @lru_cache(USERS_REMEMBERED)
 def _owners(uid: int | None, own: int) -> Owners:
     return frozenset({0, own} if uid is None else {0, own, uid})
+
+
+def may_speak(status: os.stat_result, owners: Owners) -> bool:
+    """Return whether a file is theirs alone, and a container's user can open it.
+
+    Any user may call a container as one of root's is called, and name that one's bundle: what only
+    root can open is about root's.
+    """
+    if not is_owned(status, owners):
+        return False
+    users = owners - {0, os.geteuid()}
+    if not users or status.st_uid in users:
+        return True
+    needed = stat.S_IXOTH if stat.S_ISDIR(status.st_mode) else stat.S_IROTH
+    return bool(status.st_mode & needed)
 
 
 def is_owned(status: os.stat_result, owners: Owners) -> bool:
@@ -109,7 +125,7 @@ class TrustedDirectories:
 
 def _checked(opened: int, owners: Owners) -> int | Failure:
     """Return the descriptor of a directory that is theirs; close that of any other."""
-    if is_owned(os.fstat(opened), owners):
+    if may_speak(os.fstat(opened), owners):
         return opened
     os.close(opened)
     return Failure.UNTRUSTED
@@ -164,7 +180,7 @@ class _Walk:
             return self._follow(opened, status)
         if not stat.S_ISDIR(status.st_mode):
             return Failure.MISSING
-        return None if is_owned(status, self._owners) else Failure.UNTRUSTED
+        return None if may_speak(status, self._owners) else Failure.UNTRUSTED
 
     def _follow(self, link: int, status: os.stat_result) -> Failure | None:
         if status.st_uid not in self._owners:

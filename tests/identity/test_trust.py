@@ -191,6 +191,28 @@ def test_a_users_own_directory_speaks_of_the_users_own_container(node: Node) -> 
 
 
 @needs_root
+def test_a_user_gives_the_own_container_no_name_of_one_of_roots(node: Node) -> None:
+    """Under its id, and with its bundle's path: root alone can open what describes it."""
+    true(node)
+    docker = node.root / "var/lib/docker"
+    docker.chmod(0o710)
+    assert Describer(node.settings).describe(request_for()).name is not None
+    found = Describer(node.settings).describe(request_for(uid=MALLORY))
+    assert (found.name, found.image) == (None, None)
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "reads"), [(0o755, True), (0o711, True), (0o750, False)])
+def test_a_users_container_is_described_by_what_the_user_can_open(
+    node: Node, mode: int, *, reads: bool
+) -> None:
+    made(node, "/a/b/c")
+    (node.root / "a/b").chmod(mode)
+    assert opened(node, "/a/b/c") == 0
+    assert opened(node, "/a/b/c", MALLORY) == (0 if reads else Failure.UNTRUSTED)
+
+
+@needs_root
 def test_a_file_of_a_stranger_in_roots_directory_is_not_read(node: Node) -> None:
     true(node)
     config = node.root / "var/lib/docker/containers" / ID / "config.v2.json"
