@@ -88,12 +88,18 @@ class AlertNotices:
 
     async def run(self) -> None:
         """Send notices one by one, until cancelled."""
-        while True:
-            alert, line = await self._waiting.get()
-            if self._settings.command:
-                await self._attempt(partial(self._command, alert, line))
+        try:
+            while True:
+                await self._send(*await self._waiting.get())
+        finally:
             if self._receiver is not None:
-                await self._attempt(partial(self._post, self._receiver, line))
+                await self._receiver.close()
+
+    async def _send(self, alert: Alert, line: bytes) -> None:
+        if self._settings.command:
+            await self._attempt(partial(self._command, alert, line))
+        if self._receiver is not None:
+            await self._attempt(partial(self._post, self._receiver, line))
 
     async def _attempt(self, send: Callable[[], Awaitable[bool]]) -> None:
         pause = PAUSE

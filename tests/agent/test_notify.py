@@ -50,6 +50,8 @@ def play(
                 await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        # Nothing of it goes on, such as a connection that is kept for the next notice.
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         return notices
 
     return asyncio.run(scenario())
@@ -184,6 +186,8 @@ class Receiver:
         got = self.got = []  # type: list[bytes]
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self) -> None:
                 got.append(self.rfile.read(int(self.headers["Content-Length"])))
                 self.send_response(status)
