@@ -96,15 +96,17 @@ fields: setup-test
 ALONE = $(shell grep -rlE 'mark\.(e2e|kernel|timed)\b' tests --include='test_*.py' | grep -vE '^tests/(attack|e2e|vm)/')
 
 # Engines run below a process of their own: what other tests leave open in theirs would be a relay for them.
-# What needs neither engines nor probes runs on two cores at a time; with one seed both collect the same tests.
-# All parts run, whatever the first one says: one run names all that fails. The checks need one processor alone, and engines seldom two.
+# Tests with engines mostly wait. So the checks, and what needs neither engines nor probes, run beside them and take what they leave.
+# With one seed both of its processes collect the same tests. What counts records or measures time runs alone, at the end.
+# All parts run, whatever the first one says: one run names all that fails.
 test: setup setup-test
 	@mkdir -p build; failed=0; export CASTOFF_E2E=required; set -x; \
-	$(MAKE) --no-print-directory check >build/check.log 2>&1 & checked=$$!; \
+	{ beside=0; nice -n 5 $(MAKE) --no-print-directory check || beside=1; \
+	    PYTHONHASHSEED=$$$$ nice -n 5 $(BIN)/python -m pytest -m 'not (e2e or kernel or timed or bench or packages)' --ignore=tests/attack --ignore=tests/e2e --numprocesses=2 --dist=loadfile || beside=1; \
+	    exit $$beside; } >build/beside.log 2>&1 & pid=$$!; \
 	$(BIN)/python -m pytest tests/attack tests/e2e || failed=1; \
-	wait $$checked || failed=1; cat build/check.log; \
-	$(BIN)/python -m pytest -m '(e2e or kernel or timed) and not bench and not packages' $(ALONE) || failed=1; \
-	PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest -m 'not (e2e or kernel or timed or bench or packages)' --ignore=tests/attack --ignore=tests/e2e --numprocesses=2 --dist=loadfile || failed=1; \
+	wait $$pid || failed=1; cat build/beside.log; \
+	$(BIN)/python -m pytest -m '(e2e or kernel or timed) and not (bench or packages)' $(ALONE) || failed=1; \
 	exit $$failed
 
 # Which branches the tests take, with the floor of pyproject.toml. Apart from `make test`, since measuring takes 1.7 times as

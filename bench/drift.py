@@ -37,7 +37,7 @@ RUNS_MIN = 3
 NOISE_MIN = 0.05
 """Share of the median that counts as noise at the least: three runs may be alike by chance."""
 NOISE_FACTOR = 1.5
-"""By which the spread of the runs is multiplied: they are few."""
+"""By which the largest distance of a run from the median is multiplied: they are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def learn(runs: Sequence[dict[str, float]]) -> dict[str, Known]:
         values = [run[metric.name] for run in runs if metric.name in run]
         if len(values) >= RUNS_MIN:
             median = statistics.median(values)
-            spread = (max(values) - min(values)) / 2 / median
+            spread = max(abs(value - median) for value in values) / median
             noise = max(NOISE_MIN, NOISE_FACTOR * spread)
             found[metric.name] = Known(round(median, 9), round(noise, 3), len(values))
     return found

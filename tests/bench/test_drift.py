@@ -46,6 +46,11 @@ def test_noise_is_that_of_the_runs_and_never_too_little() -> None:
     assert learn(RUNS[:2]) == {}
 
 
+def test_no_run_that_the_baseline_is_made_of_is_worse_than_it() -> None:
+    runs = [metrics(p50, 40.0) for p50 in (1.0, 1.01, 1.4)]
+    assert not [one for run in runs for one in compare(run, learn(runs)) if one.is_worse]
+
+
 @pytest.mark.parametrize(
     ("p50", "worse", "better"),
     [(1.1, False, False), (1.2, True, False), (0.9, False, False), (0.8, False, True)],

@@ -95,7 +95,9 @@ def run(
     async def main() -> tuple[OutputWorker, int]:
         kind = KINDS[name]
         async with fake_http(*script, kind.well(store)) as fake:
-            return await shipped(kind.transport(fake.url), done, count=COUNT)
+            # A busy machine may be late. Only where a connection breaks, an answer is not waited for.
+            seconds = 2.0 if any(isinstance(one, Fault) for one in script) else PATIENT
+            return await shipped(kind.transport(fake.url, seconds), done, count=COUNT)
 
     worker, dead = asyncio.run(main())
     return store, worker, dead
@@ -170,7 +172,8 @@ def test_what_is_busy_gets_each_event_later(case: str) -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 def test_after_any_fault_of_the_connection_each_event_arrives(name: str, fault: Fault) -> None:
     store, worker, dead = run(name, everything, fault)
-    assert (sorted(store.ids), dead) == (sorted(ids(name)), 0)
+    # At least once: an answer that a busy machine keeps back is asked for again.
+    assert (sorted(set(store.ids)), dead) == (sorted(ids(name)), 0)
     counts = worker.health().counts
     assert (counts.credentials, counts.configuration) == (0, 0)
 
@@ -348,7 +351,8 @@ def test_only_the_event_at_fault_is_a_dead_letter(case: str) -> None:
 
     async def main() -> tuple[OutputWorker, int]:
         async with fake_http(answer) as fake:
-            return await shipped(KINDS[name].transport(fake.url), everything, count=COUNT)
+            transport = KINDS[name].transport(fake.url, PATIENT)
+            return await shipped(transport, everything, count=COUNT)
 
     worker, dead = asyncio.run(main())
     assert dead == 1
