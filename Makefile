@@ -110,11 +110,11 @@ test: setup setup-test
 	exit $$failed
 
 # Which branches the tests take, with the floor of pyproject.toml. Apart from `make test`, since measuring takes 1.7 times as
-# long, and without the tests that measure time.
+# long, and without the tests that need engines or the kernel, or that measure time.
 coverage: setup setup-test
 	@mkdir -p build/coverage
-	$(BIN)/python -m coverage run -m pytest -m 'not (bench or packages or e2e or kernel or timed)'
-	$(BIN)/python -m coverage report
+	PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest -m 'not (bench or packages or e2e or kernel or timed)' --ignore=tests/e2e \
+	    --cov --cov-report=term --numprocesses=2 --dist=loadfile
 
 # The attacks of docs/threat-model.md, as the users that they speak of. Part of `make test`, too.
 attack: setup setup-test

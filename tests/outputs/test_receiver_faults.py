@@ -95,7 +95,7 @@ def run(
     async def main() -> tuple[OutputWorker, int]:
         kind = KINDS[name]
         async with fake_http(*script, kind.well(store)) as fake:
-            # A busy machine may be late. Only where a connection breaks, an answer is not waited for.
+            # A busy machine may be late. An answer is given up only where a connection breaks.
             seconds = 2.0 if any(isinstance(one, Fault) for one in script) else PATIENT
             return await shipped(kind.transport(fake.url, seconds), done, count=COUNT)
 
