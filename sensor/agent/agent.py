@@ -188,6 +188,7 @@ class Agent:
         parts.judging.restore(parts.persistence.store.take_judged())
         parts.judging.publish = parts.pipeline.publish
         parts.judging.flush = parts.persistence.store.flush
+        parts.judging.reader = parts.persistence.reader
         seen_at = parts.source.seen_at()
         resumed = parts.persistence.resume()
         parts.wall.resume(resumed.realtime_offset)

@@ -63,6 +63,11 @@ class JudgeCommands:
         self._judging.settle()
         return self._judge.ledger.get(change.id, now)
 
+    async def look_back(self, id_: str) -> ChangeEntry | None:
+        """Acknowledge the open alerts of earlier starts that a change covers; return the change."""
+        await self._judging.look_back((id_,))
+        return self._judge.ledger.get(id_, wall_now())
+
     def alerts(self) -> tuple[tuple[str, AlertEntry], ...]:
         """Return the alerts by group, the latest first."""
         entries = self._judge.alerting.book.entries()

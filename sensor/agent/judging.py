@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from sensor import clock
 from sensor.agent import baseline_file, damaged_rows, host_zone, policy_files
 from sensor.agent.baseline_fill import BaselineFill
+from sensor.agent.late_changes import LateChanges
 from sensor.dataclass import dataclass
 from sensor.errors import ConfigError
 from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
@@ -84,6 +85,8 @@ class Judging:
         """Hands on alerts that follow from no event of the pipeline."""
         self.flush: Callable[[float], bool] = _nothing_waits
         """Waits, at most for so many seconds, until all that was handed to the store is on disk."""
+        self.reader: LogReader | None = None
+        """The log; None before it is open."""
         self.notices: Counter[str] = Counter()
         """What became of notices of alerts."""
         self.directory = directory
@@ -172,8 +175,15 @@ class Judging:
         while True:
             self._again = False
             self._take(await asyncio.to_thread(self._read), None)
+            await self.look_back(self.judge_.ledger.take_fresh())
             if not self._again:
                 return
+
+    async def look_back(self, ids: Sequence[str]) -> None:
+        """Acknowledge the open alerts of earlier starts that changes cover, as the log has them."""
+        if self.reader is not None:
+            await LateChanges(self.judge_, self.reader, self.flush).look_back(ids)
+            self.publish_alerts()
 
     def _read(self) -> _Read:
         now = wall_now()
@@ -258,13 +268,14 @@ class Judging:
             self._feed([Notice(now, note.action, note.detail, note.by) for note in notes])
 
     async def fill(self, reader: LogReader) -> None:
-        """Fill a baseline that is new from the log."""
+        """Fill a baseline that is new from the log, and look back for changes of files."""
         fill = BaselineFill(self.judge_, reader)
         if fill.is_due:
             newest = fill.begin()
             self.settle()
             await fill.run(newest)
             self.settle()
+        await self.look_back(self.judge_.ledger.take_fresh())
 
     @property
     def silence(self) -> int:

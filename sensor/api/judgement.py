@@ -15,6 +15,7 @@ what it did is on disk.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -54,6 +55,9 @@ class JudgeView(AlertKeeper, Protocol):
 
     def add_change(self, body: bytes, login: int | None, uid: int) -> ChangeEntry | None:
         """Record a change. Raises ConfigError."""
+
+    async def look_back(self, id_: str) -> ChangeEntry | None:
+        """Acknowledge the open alerts of earlier starts that a change covers; return the change."""
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
         """End a change; False if it does not go on."""
@@ -108,6 +112,14 @@ def command(judgement: JudgeView | None, request: HttpRequest, peer: Peer | None
     return as_json(change(entry) if entry is not None else {})
 
 
+async def looked_back(judgement: JudgeView, path: str, answer: Response) -> Response:
+    """Return the answer to an added change with what it acknowledged of before."""
+    if path != CHANGES or answer.status != HTTPStatus.OK:
+        return answer
+    entry = await judgement.look_back(str(json.loads(answer.body)["id"]))
+    return answer if entry is None else as_json(change(entry))
+
+
 def change(entry: ChangeEntry) -> dict[str, object]:
     """Return a change and what became of it as a document."""
     one, usage = entry.change, entry.usage
@@ -128,6 +140,8 @@ def change(entry: ChangeEntry) -> dict[str, object]:
         "added_by": one.added_by,
         "added_by_uid": one.added_by_uid,
         "starts": usage.starts,
+        "late_starts": usage.late_starts,
+        "late_alerts": usage.late_alerts,
         "first": rfc3339(usage.first),
         "last": rfc3339(usage.last),
         "ended": rfc3339(usage.ended),

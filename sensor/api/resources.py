@@ -107,7 +107,10 @@ class Resources:
         """Answer a request of a peer, be it with what is wrong with it."""
         try:
             if judgement.is_command(request.path, request.method):
-                return await self._kept(self._command_judge(request, peer))
+                answered = self._command_judge(request, peer)
+                if self._judgement is not None:
+                    answered = await judgement.looked_back(self._judgement, request.path, answered)
+                return await self._kept(answered)
             if alerts.action_of(request.path) is not None:
                 return await self._kept(self._command_alerts(request, peer))
             if deliveries.action_of(request.path) is not None:

@@ -121,6 +121,10 @@ def add(
         body.setdefault(key, []).append(value)
     change = AgentClient(socket).post("/v1/changes", body)
     sentence = f"change {change['id']} is {change['state']} until {clock_time(change['not_after'])}"
+    if change.get("late_alerts"):
+        alerts, starts = change["late_alerts"], change["late_starts"]
+        sentence += f"; it acknowledged {_count(alerts, 'open alert')}"
+        sentence += f" of {_count(starts, 'earlier start')}"
     print_done(change, output, sentence)
     if change.get("wide") and output != "json":
         click.echo(visible(f"warning: it is wide: {change['wide']}"), err=True)
@@ -177,6 +181,10 @@ def _row(change: Mapping[str, Any]) -> tuple[str, ...]:
         _selector(change["selector"]),
         change.get("reason") or "-",
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _when(text: str) -> str:

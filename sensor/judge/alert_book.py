@@ -36,6 +36,8 @@ ALERTS_MAX = 1024
 NEW_PER_HOUR = 60
 FACTS_MAX = 16
 TERMS_MAX = 64
+STARTS_MAX = 16
+"""Starts of an alert that are known by id: a change that is added later covers all or none."""
 ALERT_ROW = "alert"
 NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_SECOND
@@ -149,6 +151,7 @@ class AlertBook:
             reported=wall,
             facts=facts[:FACTS_MAX],
             terms=terms[:TERMS_MAX],
+            starts=_with_start((), source),
         )
         event = alert_event(group, entry, source)
         if self._may_report(wall, AlertState.NEW):
@@ -185,6 +188,7 @@ class AlertBook:
             state=AlertState.UPDATE if state is AlertState.NEW and not waits else state,
             facts=_latest(known.facts, facts),
             terms=tuple(dict.fromkeys((*known.terms, *terms)))[:TERMS_MAX],
+            starts=_with_start(known.starts, source),
         )
         if state in SILENT:
             self.suppressed += 1
@@ -319,6 +323,12 @@ class AlertBook:
         self.dropped += 1
         if self._keeping:
             self.rows.append((ALERT_ROW, group, None))
+
+
+def _with_start(starts: tuple[str, ...], source: Event) -> tuple[str, ...]:
+    if source.type is not EventType.START or len(starts) >= STARTS_MAX or source.id in starts:
+        return starts
+    return (*starts, source.id)
 
 
 def _is_over(entry: AlertEntry) -> bool:

@@ -12,6 +12,8 @@ from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
 from sensor.model.vocabulary import Finding
 
 VERSION = 1
+OF_FIRST = 17
+"""Values of a row of the first version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class AlertEntry:
     by: str | None = None
     reason: str | None = None
     until: int | None = None
+    starts: tuple[str, ...] = ()
+    """Event ids of the first starts that it is about."""
 
 
 def entry_row(entry: AlertEntry) -> bytes:
@@ -61,6 +65,7 @@ def entry_row(entry: AlertEntry) -> bytes:
         entry.by,
         entry.reason,
         entry.until,
+        list(entry.starts),
     ]
     return json.dumps(values, separators=(",", ":")).encode()
 
@@ -70,7 +75,7 @@ def entry_of_row(row: bytes) -> AlertEntry:
     try:
         version, *values = json.loads(row)
         (id_, finding, value, severity, state, start, workload) = values[:7]
-        (count, first, last, days, reported, facts, terms, by, reason, until) = values[7:]
+        (count, first, last, days, reported, facts, terms, by, reason, until) = values[7:OF_FIRST]
         if version != VERSION:
             message = f"an alert of version {version}"
             raise ValueError(message)
@@ -95,6 +100,8 @@ def entry_of_row(row: bytes) -> AlertEntry:
             by=by,
             reason=reason,
             until=until,
+            # A row of an earlier version has none.
+            starts=tuple(map(str, values[OF_FIRST] if len(values) > OF_FIRST else ())),
         )
     except TypeError as error:
         message = f"not an alert: {error!r}"

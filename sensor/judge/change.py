@@ -88,13 +88,21 @@ class Usage:
     seen: tuple[str, ...] = ()
     reported: ChangeState | None = None
     """The end that an event has reported."""
+    late_starts: int = 0
+    """Starts of before it was added whose alerts it acknowledged."""
+    late_alerts: int = 0
+
+    @property
+    def total(self) -> int:
+        """Starts that it explained or acknowledged."""
+        return self.starts + self.late_starts
 
 
 def state_of(change: Change, usage: Usage, wall: int) -> ChangeState:
     """Return the state at a wall-clock time."""
     if usage.ended is not None:
         return ChangeState.ENDED
-    if change.max_starts is not None and usage.starts >= change.max_starts:
+    if change.max_starts is not None and usage.total >= change.max_starts:
         return ChangeState.USED_UP
     if wall >= change.not_after:
         return ChangeState.EXPIRED

@@ -191,6 +191,8 @@ def usage_row(usage: Usage) -> bytes:
             usage.ended_by,
             list(usage.seen),
             usage.reported,
+            usage.late_starts,
+            usage.late_alerts,
         ],
         separators=(",", ":"),
     ).encode()
@@ -200,7 +202,9 @@ def usage_of_row(row: bytes) -> Usage:
     """Read a usage that the store kept; raises ValueError for any other row."""
     values = json.loads(row)
     try:
-        starts, first, last, ended, ended_by, seen, reported = values
+        starts, first, last, ended, ended_by, seen, reported, *late = values
+        # A row of an earlier version has neither.
+        late_starts, late_alerts = late or (0, 0)
         return Usage(
             int(starts),
             _number(first),
@@ -209,6 +213,8 @@ def usage_of_row(row: bytes) -> Usage:
             _text(ended_by),
             tuple(map(str, seen)),
             None if reported is None else ChangeState(reported),
+            int(late_starts),
+            int(late_alerts),
         )
     except (TypeError, OverflowError) as error:
         message = f"not a usage: {error!r}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.frozen import changer, maker
+from sensor.judge import late_change
 from sensor.judge.alerting import Alerting
 from sensor.judge.baseline import PLAUSIBLE
 from sensor.judge.case import facts_of
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sensor.judge.case import Facts
     from sensor.judge.feature import Features
     from sensor.judge.judgement import Judgement
+    from sensor.judge.late_change import SeenStart
     from sensor.judge.lifecycle import Past
     from sensor.model.agent_records import HostFacts
 
@@ -295,6 +297,27 @@ class Judge:
     def moment(self, now: int, offset: int) -> Event:
         """Return an event that holds the time and the host, for alerts that no event makes."""
         return Event(EventType.SENSOR, f"tick-{now}", now, now, offset, self.host)
+
+    def acknowledge_late(self, id_: str, seen: Mapping[str, SeenStart], now: Event) -> None:
+        """Acknowledge the open alerts of earlier starts that a change covers.
+
+        ``seen`` are starts of the log by their ids, ``now`` has the time.
+        """
+        wall = now.time + now.realtime_offset
+        entry = self.ledger.get(id_, wall)
+        if entry is None or self._unsettled is not None or entry.wide is not None:
+            return
+        change = entry.change
+        for alert in late_change.candidates(change, self.alerting.book.entries()):
+            going_on = self.ledger.get(id_, wall)
+            if going_on is None or going_on.usage.reported is not None:
+                return
+            if not late_change.covers(change, going_on.usage, alert, seen):
+                continue
+            by, reason = change.added_by or change.origin, late_change.reason_of(change)
+            self.alerting.book.acknowledge(alert.id, by, reason, now)
+            self.alerting.released(alert.id, wall // NS_PER_SECOND)
+            self.ledger.acknowledged(change, alert.count)
 
     def take_rows(self) -> tuple[Row, ...]:
         """Return what the store has to write since the last call."""

@@ -10,7 +10,9 @@ Rules:
    twice, and is covered by the same ones, though one of them is over by then.
 5. The end of a change is reported once: used up, expired, expired without ever having been used,
    ended by hand, or gone with its file.
-6. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
+6. A change from the socket covers no start of before it was added. It may acknowledge their alerts
+   (:mod:`sensor.judge.late_change`), which counts as use.
+7. ``CHANGES_MAX`` are kept. For another one the change that ended longest ago goes; where all of
    them go on, the new one is refused. What a file would bring back does not go.
 """
 
@@ -86,6 +88,8 @@ class Ledger:
         self.rows: list[Row] = [] if rows is None else rows
         """What the store has to write, in order."""
         self.notes: list[Note] = []
+        self.fresh: list[str] = []
+        """Ids of changes that files added or rewrote and that nothing has looked back for."""
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over what the store kept; returns which rows made no sense."""
@@ -159,6 +163,7 @@ class Ledger:
         fitting = self._make_room(len(fresh), wanted, wall)
         for change in fresh[:fitting]:
             self._take(change)
+            self.fresh.append(change.id)
         refused += [
             f"change {change.id}: {CHANGES_MAX} changes go on already" for change in fresh[fitting:]
         ]
@@ -193,6 +198,7 @@ class Ledger:
             change
             for change in (self._index.matching(facts) if self._index is not None else ())
             if state_of(change, self._usage(change), wall) is ChangeState.ACTIVE
+            and (wall >= change.added or change.origin != SOCKET)
         )
         if again is None:
             return active
@@ -217,8 +223,26 @@ class Ledger:
         )
         self._set(change, used)
         self._note_covered(event_id, change.id)
-        if change.max_starts is not None and used.starts >= change.max_starts:
+        if change.max_starts is not None and used.total >= change.max_starts:
             self._over(change, ChangeState.USED_UP)
+
+    def acknowledged(self, change: Change, starts: int) -> None:
+        """Count an alert of so many starts that a change acknowledged after the fact."""
+        usage = self._usage(change)
+        used = replace(
+            usage,
+            late_starts=usage.late_starts + starts,
+            late_alerts=usage.late_alerts + 1,
+        )
+        self._set(change, used)
+        if change.max_starts is not None and used.total >= change.max_starts:
+            self._over(change, ChangeState.USED_UP)
+
+    def take_fresh(self) -> tuple[str, ...]:
+        """Return the changes that files brought since the last call."""
+        fresh = tuple(self.fresh)
+        self.fresh.clear()
+        return fresh
 
     def tick(self, wall: int) -> None:
         """Report the changes that have expired by now."""
@@ -290,6 +314,7 @@ class Ledger:
         if replace(change, origin=known.origin) == known:
             return
         self._note_added(change, f"rewritten in {change.origin}, approved by {change.by}")
+        self.fresh.append(change.id)
         usage = replace(self._usage(change), reported=None)
         state = state_of(change, usage, wall)
         if state not in _OVER:
@@ -317,7 +342,7 @@ class Ledger:
 
     def _ended_at(self, change: Change) -> int:
         usage = self._usage(change)
-        used_up = change.max_starts is not None and usage.starts >= change.max_starts
+        used_up = change.max_starts is not None and usage.total >= change.max_starts
         early = usage.last if used_up and usage.ended is None else usage.ended
         return change.not_after if early is None else min(early, change.not_after)
 
@@ -342,7 +367,7 @@ class Ledger:
         if state is ChangeState.USED_UP:
             action = "change_used_up"
         else:
-            action = "change_expired" if usage.starts else "change_never_used"
+            action = "change_expired" if usage.total else "change_never_used"
         self.notes.append(Note(action, f"{change.id}: {_used(usage)}", change.added_by))
 
     def _reindex(self) -> None:
@@ -357,4 +382,5 @@ _UNUSED = Usage()
 
 
 def _used(usage: Usage) -> str:
-    return f"{usage.starts} {'start' if usage.starts == 1 else 'starts'} used it"
+    used = f"{usage.starts} {'start' if usage.starts == 1 else 'starts'} used it"
+    return f"{used}, {usage.late_starts} were acknowledged" if usage.late_starts else used

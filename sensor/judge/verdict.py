@@ -80,7 +80,7 @@ def approved_change(case: Case) -> Decision | None:
         if (wide := change.wide(case.policy.tuning.number(WIDE_HOURS))) is not None:
             reason = f"change {change.id} is wide: {wide}"
             note(case, Found(Finding.WIDE_CHANGE, reason, value=change.id))
-        if _added_by_initiator(case.facts, change):
+        if added_by_initiator(case.facts, change):
             reason = f"change {change.id} was added by the login that starts"
             note(case, Found(Finding.WIDE_CHANGE, reason, value=change.id))
     return Decision(
@@ -264,7 +264,8 @@ def _against(case: Case, counts: Callable[[Found], bool]) -> Decision | None:
     return Decision(expected=False, reasons=reasons) if reasons else None
 
 
-def _added_by_initiator(facts: Facts, change: Change) -> bool:
+def added_by_initiator(facts: Facts, change: Change) -> bool:
+    """Whether the login that starts added the change."""
     users = [one.user for one in facts.initiators if one.user is not None]
     if change.added_by is None:
         return False

@@ -22,6 +22,7 @@ from sensor.judge.alert_event import group_of
 from sensor.judge.alert_row import AlertEntry
 from sensor.judge.change_text import Adder, of_json
 from sensor.judge.judge import Judge
+from sensor.judge.late_change import SeenStart
 from sensor.judge.ledger import ChangeEntry
 from sensor.judge.origin import WorkloadRecord
 from sensor.judge.state import PolicyState
@@ -195,6 +196,8 @@ class Judged:
         self.judge.judge(start("web"))
         self.judge.judge(start("box", runtime_path="/tmp/.x/runc"))
         self.by: list[tuple[int | None, int]] = []
+        self.seen: dict[str, SeenStart] = {}
+        """Starts that the log has."""
         self.on_disk = True
         self.asked_disk = 0
 
@@ -216,6 +219,11 @@ class Judged:
         change = of_json(body, JUDGED_NOW, Adder("alice", uid))
         self.judge.ledger.add(change, JUDGED_NOW)
         return self.judge.ledger.get(change.id, JUDGED_NOW)
+
+    async def look_back(self, id_: str) -> ChangeEntry | None:
+        moment = self.judge.moment(1, JUDGED_NOW)
+        self.judge.acknowledge_late(id_, self.seen, moment)
+        return self.judge.ledger.get(id_, JUDGED_NOW)
 
     def end_change(self, id_: str, login: int | None, uid: int) -> bool:
         self.by.append((login, uid))

@@ -13,6 +13,8 @@ from sensor.cli.change import command
 from sensor.errors import CastoffError
 from tests.api.bridge import Running, running
 from tests.api.sample_agent import Judged, Log, View
+from tests.judge.samples import initiator, policy, start
+from tests.judge.test_late_change import seen_of
 
 
 @pytest.fixture
@@ -54,6 +56,17 @@ def test_a_change_for_everything_is_recorded_with_a_warning(agent: Running) -> N
     result = run(agent, *ADD)
     assert result.exit_code == 0
     assert "warning: it is wide: it selects every start" in result.output
+
+
+def test_what_a_change_acknowledged_of_before_is_said() -> None:
+    judged = Judged()
+    judged.judge.policy = policy("[require_explanation.all]\nname = 'late'\n")
+    judged.seen = seen_of(judged.judge.judge(start("late", by=initiator("bob"))))
+    words = (*ADD, "--selector", "name=late", "--from", "2026-11-30T09:30:00Z")
+    with running(View(), Log(), judgement=judged) as agent:
+        output = run(agent, *words).output
+        assert output.endswith("; it acknowledged 1 open alert of 1 earlier start\n")
+        assert "late alerts: 1" in run(agent, "show", "CHG-1").output
 
 
 @pytest.mark.parametrize(

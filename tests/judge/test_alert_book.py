@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from sensor.judge.alert_book import (
     FACTS_MAX,
     NEW_PER_HOUR,
     RESOLVED_AFTER,
+    STARTS_MAX,
     WHILE_LEARNING,
     AlertBook,
     graver,
@@ -55,6 +57,17 @@ def test_the_same_again_is_counted_and_said_once_a_day_and_at_milestones() -> No
     assert [raised(book, at=NOW + DAY) for _ in range(6)] == [[]] * 6
     assert raised(book, at=NOW + DAY) == [AlertState.UPDATE]
     assert book.entries()[0].count == 10
+
+
+def test_an_alert_knows_its_first_starts_and_one_of_an_earlier_version_none() -> None:
+    book = AlertBook()
+    for _ in range(STARTS_MAX + 1):
+        raised(book)
+    entry = book.entries()[0]
+    assert (len(set(entry.starts)), entry.count) == (STARTS_MAX, STARTS_MAX + 1)
+    assert entry_of_row(entry_row(entry)) == entry
+    earlier = json.dumps(json.loads(entry_row(entry))[:-1]).encode()
+    assert entry_of_row(earlier) == replace(entry, starts=())
 
 
 def test_a_new_fact_of_a_known_group_is_said_at_once() -> None:

@@ -133,6 +133,11 @@ def test_a_change_of_one_date_is_a_day() -> None:
     assert end - begin == 24 * HOUR
 
 
+def test_a_usage_of_an_earlier_version_acknowledged_nothing() -> None:
+    usage = Usage(2, NOW, NOW, seen=("a", "b"))
+    assert usage_of_row(json.dumps(json.loads(usage_row(usage))[:7]).encode()) == usage
+
+
 @pytest.mark.parametrize("wrong", [{}, [[1]], "x", 1e999])
 def test_a_row_with_a_value_of_another_type_makes_no_sense(wrong: object) -> None:
     body = json.dumps({"id": "CHG-1", "by": "carol", "for_seconds": 60}).encode()
