@@ -21,6 +21,7 @@ from sensor.judge import late_change
 from sensor.judge.alerting import Alerting
 from sensor.judge.baseline import PLAUSIBLE
 from sensor.judge.case import facts_of
+from sensor.judge.change_label import claim_of
 from sensor.judge.findings.hidden_start import SECONDS as HIDDEN_SECONDS
 from sensor.judge.findings.sensor_tampering import DOWN_SECONDS
 from sensor.judge.findings.wide_change import HOURS as WIDE_HOURS
@@ -186,6 +187,7 @@ class Judge:
         past = self.memory.past_of(facts)
         case = self._case(facts, event)
         case.continuation = continuation_of(facts, past)
+        case.claim = claim_of(event, self.ledger, facts.wall)
         features = self.alerting.features(facts, self.memory.workload_of)
         if not _carries_on(facts, past):
             settled = case.unsettled is None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sensor.judge.assessment import Assessment
     from sensor.judge.case import Facts
     from sensor.judge.change import Change
+    from sensor.judge.change_label import Claim
     from sensor.judge.finding import Found
     from sensor.judge.lifecycle import Continuation
     from sensor.judge.policy import Policy
@@ -38,6 +39,8 @@ class Case:
     found: list[Found] = field(default_factory=list)
     assessment: Assessment | None = None
     """What is new about it; None where it carries on the same container."""
+    claim: Claim | None = None
+    """The change that a label names."""
     knows_direct: bool = False
     """Whether who starts it is known to run a runtime without an engine."""
 

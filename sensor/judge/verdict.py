@@ -198,6 +198,8 @@ def decide(case: Case) -> Judgement:
     """Walk the steps and return the verdict."""
     look(case)
     decision = unexplained(case) if (made := _first(case)) is None else made
+    if case.claim is not None:
+        case.remarks.append(case.claim.sentence(decision.changes))
     findings: tuple[Finding, ...] = ()
     techniques: tuple[str, ...] = ()
     reasons = decision.reasons
