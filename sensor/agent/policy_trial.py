@@ -152,6 +152,9 @@ def _answer(rule: Rule, facts: Facts) -> RuleAnswer:
     some = rule.section is Section.FORBID
     if not rule.selector.matches(facts, some=some):
         return RuleAnswer(rule, applies=False, why=rule.selector.unmet(facts, some=some))
+    explains = rule.section in {Section.EXPECT, Section.SUPPRESS}
+    if explains and not rule.selector.is_meant(facts):
+        return RuleAnswer(rule, applies=False, why=(f"it is a container of {facts.owner}",))
     if rule.section is Section.WINDOW:
         no_hours = facts.by_itself and not rule.selector.triggers
         why = (f"trigger {facts.trigger} has no hours",) if no_hours else _in_time(rule, facts)

@@ -37,15 +37,22 @@ def home_of(state: ContainerState, engine: Engine | None) -> Home:
 
 
 def is_of_root(state: ContainerState) -> bool:
-    """Whether the host's root made a container, in no other one. Without an owner it is root's.
+    """Whether the host's root made a container, in no other one. Without an owner it is root's."""
+    return account_of(state) is None
+
+
+def account_of(state: ContainerState) -> str | None:
+    """Return the account that answers for a container; None for root of the host.
 
     A runtime that no probe knows by name is seen first in the cgroup that it makes. So its origin
     may be inside the container itself.
     """
     owner = state.owner
-    if owner is not None and owner.inside == (state.key.id,):
+    if owner is None:
+        return None
+    if owner.inside == (state.key.id,):
         owner = replace(owner, inside=())
-    return owner is None or owner.privileged
+    return owner.account
 
 
 def namespace_of(creation: Creation | None) -> int | None:

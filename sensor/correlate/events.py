@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from sensor.correlate.engine_reach import account_of
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.agent_records import HostFacts
@@ -72,6 +73,8 @@ class Sighting:
     """The name, likewise."""
     unnamed: bool = False
     """``id`` is made up: the container's own is not known."""
+    owner: str | None = None
+    """The account whose it is; None for root of the host."""
 
 
 @dataclass(slots=True)
@@ -119,6 +122,7 @@ class EventFactory:
             verdict=Verdict(expected=None) if type_ is EventType.START else None,
             confidence=confidence,
             evidence=evidence,
+            owner=sighting.owner,
         )
 
     def _container(self, sighting: Sighting) -> Container:
@@ -272,6 +276,7 @@ def sighting_of(
         argv=argv,
         image_hint=state.image_hint,
         unnamed=state.unnamed,
+        owner=account_of(state),
     )
 
 

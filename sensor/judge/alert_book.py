@@ -349,7 +349,7 @@ def _state_again(known: AlertEntry, facts: tuple[Fact, ...], wall: int) -> Alert
     if state is AlertState.SUPPRESSED and not _is_suppressed(known, wall):
         return AlertState.UPDATE
     fresh = not set(facts) <= set(known.facts)
-    if state is AlertState.ACKNOWLEDGED and known.value == WHILE_LEARNING and fresh:
+    if state is AlertState.ACKNOWLEDGED and known.value.endswith(WHILE_LEARNING) and fresh:
         # It was acknowledged for other values than this one.
         return AlertState.UPDATE
     return state

@@ -26,6 +26,7 @@ from sensor.judge.novelty import assess
 from sensor.judge.quarantine import Quarantine
 from sensor.judge.slow_change import SlowChange
 from sensor.judge.tuning import DEFAULT, FLEET_HOSTS, LEARNING_DAYS, RELEASE_DAYS
+from sensor.model.account import apart
 from sensor.model.alert import Fact, Strength
 from sensor.model.vocabulary import BaselineState, Finding
 
@@ -130,7 +131,7 @@ class Alerting:
         if judged.found or past is None:
             return
         if self.baseline.forgotten > forgotten:
-            self.book.raise_(Finding.WORKLOAD_FLOOD, "node", (FLOODED,), event)
+            self.book.raise_(Finding.WORKLOAD_FLOOD, apart("node", event.owner), (FLOODED,), event)
         if past.novelties and judged.verdict.expected is not True and not past.features.by_engine:
             self._accumulate(past, event, facts.wall // NS_PER_SECOND)
 
@@ -165,7 +166,7 @@ class Alerting:
             others, loud = self._sorted(judged.beside, past, event, is_open)
             found = others if loud else found
         first = (loud or found)[0]
-        value = self._group_value(first, past, is_open)
+        value = self._group_value(first, past, is_open, event.owner)
         facts = tuple(dict.fromkeys(one.stated for one in found))
         if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
             facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
@@ -184,7 +185,8 @@ class Alerting:
         grave = self._tuning.severity
         ordered = sorted(found, key=lambda one: -GRAVER.index(grave(one.finding)))
         groups = {
-            one: group_of(one.finding, self._group_value(one, past, is_open)) for one in ordered
+            one: group_of(one.finding, self._group_value(one, past, is_open, event.owner))
+            for one in ordered
         }
         facts = tuple(dict.fromkeys(one.stated for one in ordered))
         wall = event.time + event.realtime_offset
@@ -207,18 +209,22 @@ class Alerting:
         lesson, baseline = lesson_of(features), self.baseline
         return lesson.terms_of([key for key, _ in lesson.profiles if baseline.profile(key) is None])
 
-    def _group_value(self, found: Found, past: Assessment | None, is_open: frozenset[str]) -> str:
+    def _group_value(
+        self, found: Found, past: Assessment | None, is_open: frozenset[str], owner: str | None
+    ) -> str:
         """Return what names an alert's group: while a node learns, all new ones of a kind are one.
 
         What was reported in that alert stays in it for as long as it is held back.
         """
+        value = apart(found.value, owner)
         if past is None or found.finding not in GROUPED:
-            return found.value
+            return value
+        learning = apart(WHILE_LEARNING, owner)
         if past.phase is BaselineState.LEARNING:
-            return WHILE_LEARNING
-        reported = group_of(found.finding, WHILE_LEARNING) in is_open
+            return learning
+        reported = group_of(found.finding, learning) in is_open
         still = any(self.held.holds(term) for term in found.terms)
-        return WHILE_LEARNING if reported and still else found.value
+        return learning if reported and still else value
 
     def _severity(
         self, first: Found, past: Assessment | None, facts: int, found: list[Found]

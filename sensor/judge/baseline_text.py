@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
 from sensor.judge.profile import UNIT, Term
+from sensor.model.account import owner_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ EXPORT, FLEET = "castoff.baseline/1", "castoff.fleet/1"
 ROWS_MAX = 200_000
 """Rows of one file; one with more is refused."""
 LOGIN = "login "
+PREFIX = len("w/")
 VALUE_MAX = 1024
 NUMBER_MAX = (1 << 32) - 1
 """The last second, and the days as bits, that a node's numbers have room for."""
@@ -65,8 +67,15 @@ def rows(baseline: Baseline, *, logins: bool) -> list[TextRow]:
         for feature, value, term in profile.items()
     ]
     found += [_row("", feature, value, term) for feature, value, term in baseline.node.items()]
-    found = [one for one in found if logins or not one.value.startswith(LOGIN)]
+    found = [one for one in found if logins or not _names_person(one)]
     return sorted(found, key=lambda one: one.key)
+
+
+def _names_person(row: TextRow) -> bool:
+    """Whether a row has a login, or is of a user's own containers."""
+    return row.value.startswith(LOGIN) or None is not (
+        owner_in(row.profile[PREFIX:]) or owner_in(row.value)
+    )
 
 
 def _row(profile: str, feature: Feature, value: str, term: Term) -> TextRow:

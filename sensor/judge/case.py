@@ -46,6 +46,8 @@ class Facts:
     """None where nothing trustworthy names the container."""
     by_itself: bool
     """An engine or an orchestrator started it on its own account."""
+    owner: str | None = None
+    """The account whose the container is; None for root of the host."""
 
 
 _facts = maker(Facts)
@@ -72,6 +74,7 @@ def facts_of(event: Event) -> Facts | None:
         (initiator,) if initiator is not None else event.candidates,
         container.id,
         trigger in BY_ITSELF,
+        event.owner,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sensor.dataclass import dataclass
 from sensor.judge.feature import Feature
 from sensor.judge.lesson import TermKey, instance_key
+from sensor.model.account import without_owner
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -43,6 +44,17 @@ class Comparison:
             self.owner = _within(baseline.profile(f"w/{features.workload}"), at)
         image = f"i/{features.repository}" if features.repository is not None else None
         self.image = _within(baseline.profile(image), at)
+
+    def node_knows(self, feature: Feature, value: str) -> bool:
+        """Whether the node has seen a value: with root's containers, or with this owner's."""
+        node, owner = self.baseline.node, self.features.owner
+        if node.knows(feature, value, self.at):
+            return True
+        return owner is not None and node.knows(feature, without_owner(value, owner), self.at)
+
+    def plain(self, text: str | None) -> str:
+        """Return a value as it would be of a container of root's."""
+        return without_owner(text or "", self.features.owner)
 
     def level(self) -> tuple[str, Profile | None]:
         """Return the first level with enough starts."""

@@ -8,6 +8,7 @@ else the account with the file of the first process above that is not a shell.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import StrEnum, unique
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from sensor.frozen import maker, quick
 from sensor.judge.entry_point import SHELLS, entry_point
 from sensor.judge.maker_name import folded
 from sensor.judge.privilege import WEAK
+from sensor.model.account import of_owner
 from sensor.model.vocabulary import StartKind, Trigger
 
 if TYPE_CHECKING:
@@ -115,10 +117,14 @@ class Features:
     """``restored`` or ``dormant``."""
     runtime: str | None = None
     """The file of the OCI runtime."""
+    owner: str | None = None
+    """The account whose it is; None for root of the host. Its values begin with that."""
 
     @property
     def person(self) -> Who | None:
-        """The person, where a person alone may have started it."""
+        """The person, where a person alone may have started it. Hours are those of root's."""
+        if self.owner is not None:
+            return None
         if len(self.whos) == 1 and self.whos[0].kind is WhoKind.PERSON:
             return self.whos[0]
         return None
@@ -146,7 +152,7 @@ def features_of(
     entrypoint, shell = entry_point(container.command if container is not None else None)
     weak_atoms = facts.atoms & WEAK
     # In the order of the fields: as keywords they would cost as much as the rest.
-    return _features(
+    found = _features(
         of.key if of is not None else None,
         of.row if of is not None else None,
         _cut(inside) if inside is not None else None,
@@ -164,6 +170,27 @@ def features_of(
         pod is not None and pod.late is True and facts.kind is StartKind.FIRST,
         _special(facts, dormant_days),
         _cut(path) if path is not None else None,
+    )
+    return found if facts.owner is None else _owned(found, facts.owner)
+
+
+def _owned(found: Features, owner: str) -> Features:
+    """Return features of another owner's than root's: what they teach is apart from root's."""
+
+    def mine(value: str | None) -> str | None:
+        return _cut(of_owner(owner, value)) if value is not None else None
+
+    return replace(
+        found,
+        repository=mine(found.repository),
+        organisation=mine(found.organisation),
+        strong_atoms=frozenset(_cut(of_owner(owner, one)) for one in found.strong_atoms),
+        weak_atoms=frozenset(_cut(of_owner(owner, one)) for one in found.weak_atoms),
+        whos=found.whos
+        if found.by_engine
+        else tuple(replace(one, value=_cut(of_owner(owner, one.value))) for one in found.whos),
+        runtime=mine(found.runtime),
+        owner=owner,
     )
 
 

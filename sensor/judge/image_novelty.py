@@ -28,14 +28,12 @@ def of_image(look: Comparison) -> Iterator[Novelty]:
     repository, organisation = features.repository, features.organisation
     if repository is None or organisation is None:
         return
-    foreign = not look.baseline.node.knows(Feature.ORGANISATION, organisation, at)
-    local = Finding.LOCAL_IMAGE if organisation.startswith(LOCAL_REGISTRY) else None
+    foreign = not look.node_knows(Feature.ORGANISATION, organisation)
+    local = Finding.LOCAL_IMAGE if look.plain(organisation).startswith(LOCAL_REGISTRY) else None
     if look.instance is None:
         if foreign:
             yield _foreign(look, organisation, local)
-        if look.owner is not None and not look.baseline.node.knows(
-            Feature.REPOSITORY, repository, at
-        ):
+        if look.owner is not None and not look.node_knows(Feature.REPOSITORY, repository):
             known = look.owner.values(Feature.REPOSITORY, at)
             terms = look.terms(Feature.REPOSITORY, repository)
             yield novelty(Feature.REPOSITORY, known, repository, NODE, terms, strong=False)
@@ -98,7 +96,7 @@ def of_entrypoint(look: Comparison) -> Iterator[Novelty]:
     if not past.knows(Feature.REPOSITORY, features.repository, at):
         yield from _other_program(look, past, known, entry)
         return
-    named_by_image = features.workload is not None and features.workload.startswith("image/")
+    named_by_image = look.plain(features.workload).startswith("image/")
     shell = runs_scripts(entry) and not any(runs_scripts(one) for one in known)
     strong = shell and not named_by_image
     finding = Finding.NEW_ENTRYPOINT if shell else None
@@ -114,7 +112,7 @@ def _other_program(
     A miner in the place of a service is both at once. Jobs with generated names are left out.
     """
     usual = look.image is not None and look.image.knows(Feature.ENTRYPOINT, entry, look.at)
-    job = GENERATED in (look.features.workload or "")
+    job = GENERATED in look.plain(look.features.workload)
     if usual or job or len(past.values(Feature.REPOSITORY, look.at)) >= VARIED:
         return
     terms = look.terms(Feature.ENTRYPOINT, entry)

@@ -11,7 +11,9 @@ Pure: the wall clock is what events and :meth:`Judge.tick` bring.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ from sensor.judge.privilege import strong
 from sensor.judge.tampering import config_of, restored, tampering_of
 from sensor.judge.verdict import decide
 from sensor.judge.workload import workload_of
+from sensor.model.account import INSIDE, inside
 from sensor.model.alert import Fact, Strength
 from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import BaselineState, EventType, Finding, StartKind, Trigger
@@ -58,6 +61,8 @@ NOT_SET = "the clock is not set: it says a year before 2020"
 CLOCK_ROW, CLOCK_KEY = "clock", "offset"
 NS_PER_SECOND = 1_000_000_000
 SANDBOX = "pause container of a pod: the pod's containers are judged"
+UNKNOWN_CONTAINER = "an unknown container"
+_ID = re.compile(r"[^/ ]+")
 NONE = "none"
 """What is counted where there is no explanation."""
 _case, _with_verdict = maker(Case), changer(Event, "verdict")
@@ -144,6 +149,8 @@ class Judge:
         What follows from it waits for :meth:`conclude`: a start's line is not to wait for that.
         """
         self.conclude()
+        if event.owner is not None:
+            event = self._placed(event, event.owner)
         self.host = event.host or self.host
         match event.type:
             case EventType.START:
@@ -169,11 +176,21 @@ class Judge:
     def verdict(self, event: Event) -> Verdict:
         """Judge a start and remember it; raise no alert."""
         self.conclude()
+        if event.owner is not None:
+            event = self._placed(event, event.owner)
         verdict = self._verdict(event)
         if (judged := self._remembered()) is not None:
             assessment = judged.case.assessment
             self.alerting.remember(judged.facts, assessment, judged.judged)
         return verdict
+
+    def _placed(self, event: Event, owner: str) -> Event:
+        """Return an event whose owner is a container by its workload: ids are others each time."""
+        id_ = owner.removeprefix(INSIDE)
+        if not owner.startswith(INSIDE) or not _ID.fullmatch(id_):
+            # A user's, or read from the log, where it is placed.
+            return event
+        return replace(event, owner=inside(self.memory.workload_of(id_) or UNKNOWN_CONTAINER))
 
     def _verdict(self, event: Event) -> Verdict:
         if event.container is not None and event.container.sandbox:

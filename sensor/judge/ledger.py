@@ -199,6 +199,7 @@ class Ledger:
             for change in (self._index.matching(facts) if self._index is not None else ())
             if state_of(change, self._usage(change), wall) is ChangeState.ACTIVE
             and (wall >= change.added or change.origin != SOCKET)
+            and change.selector.is_meant(facts)
         )
         if again is None:
             return active

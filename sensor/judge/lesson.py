@@ -70,6 +70,9 @@ def lesson_of(features: Features) -> Lesson:
     whole += program
     own = whole if features.tag is None else (*whole, (Feature.TAG, features.tag))
     node = whole if features.runtime is None else (*whole, (Feature.RUNTIME, features.runtime))
+    if features.owner is not None:
+        # Programs and kinds of start do not say whose they are.
+        node = tuple([one for one in node if one not in program])
     found: list[tuple[str, tuple[Value, ...]]] = []
     if features.workload is not None:
         found.append((f"w/{features.workload}", _of_owner(features) or own))

@@ -21,6 +21,7 @@ from sensor.judge.origin import (
 )
 from sensor.judge.segmented import Segmented
 from sensor.model import pod_name
+from sensor.model.account import of_owner, owner_in, without_owner
 from sensor.model.vocabulary import Explanation, Finding
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Memory:
         self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
         self._running: dict[str, tuple[str, str | None]] = {}
         """Workload's key and pod by container."""
+        self._others: dict[str, str] = {}
+        """Ids of running containers of others than root of the host, by key."""
+        self._namesakes: dict[str, dict[str, int | None]] = {}
+        """By id, the keys of these with the pid of the init: an end in the log has no owner."""
         self._pods: dict[str, Counter[str]] = {}
         self._killed: dict[str, None] = {}
         self.rows: list[Row] = [] if rows is None else rows
@@ -78,7 +83,7 @@ class Memory:
                 elif kind == WORKLOAD_ROW:
                     records.append((key, workload_of_row(row)))
                 elif kind == RUNNING_ROW:
-                    self._note_running(key, *running_of_row(row))
+                    self._restore_running(key, row)
             except ValueError:
                 unreadable.append((kind, key))
         # The newest first: what finds no place is forgotten in the store as well.
@@ -95,23 +100,31 @@ class Memory:
         return tuple(sorted(self._workloads.items(), key=lambda one: -one[1].last))
 
     def workload_of(self, id_: str) -> str | None:
-        """Return the workload of a container that runs."""
+        """Return the workload of a container that runs: of root's, else of another's of that id.
+
+        Where another user runs one of the same id, nothing says which of the two is meant.
+        """
         found = self._running.get(id_)
+        if self._others and (others := self._namesakes.get(id_)):
+            if found is not None or len(others) > 1:
+                return None
+            found = self._running.get(next(iter(others)))
         return found[0] if found is not None else None
 
     @property
     def running(self) -> int:
-        """How many containers run whose workload is known."""
-        return len(self._running)
+        """How many containers of root's run whose workload is known."""
+        return len(self._running) - len(self._others)
 
     def past_of(self, facts: Facts) -> Past:
         """Return what a start may carry on."""
         event, workload = facts.event, facts.workload
         previous = event.start.previous if event.start is not None else None
-        id_ = facts.container_id
+        id_ = _key(facts.container_id, facts.owner)
+        earlier = _key(previous.id, facts.owner) if previous is not None else None
         origin = self._containers.get(id_) if id_ is not None else None
-        if origin is None and previous is not None:
-            origin = self._containers.get(previous.id)
+        if origin is None and earlier is not None:
+            origin = self._containers.get(earlier)
         record = self._workloads.get(workload.row) if workload is not None else None
         pod = event.orchestrator.pod if event.orchestrator is not None else None
         beside = self._pods.get(workload.key) if workload is not None else None
@@ -120,14 +133,20 @@ class Memory:
             workload=record,
             others_run=beside is not None and any(other != pod for other in beside),
             went_back=record is not None and _went_back(workload, record, pod, beside or ()),
-            out_of_memory=previous is not None and previous.id in self._killed,
+            out_of_memory=earlier is not None and earlier in self._killed,
         )
 
     def note_stop(self, event: Event) -> None:
         """Note that a container ended."""
-        id_ = event.container.id if event.container is not None else None
-        if id_ is None or event.stop is None:
+        if event.container is None or event.stop is None:
             return
+        id_ = _key(event.container.id, event.owner)
+        if id_ is None:
+            return
+        if self._others:
+            for key, pid in self._namesakes.get(event.container.id or "", {}).items():
+                if pid is not None and pid == event.container.pid:
+                    id_ = key
         if event.stop.oom_killed:
             self._killed[id_] = None
             if len(self._killed) > KILLED_MAX:
@@ -145,7 +164,7 @@ class Memory:
     # ----------------------------------------------------------------- inside
 
     def _note_container(self, facts: Facts, past: Past, judged: Judgement, this: PastStart) -> None:
-        id_ = facts.container_id
+        id_ = _key(facts.container_id, facts.owner)
         if id_ is None:
             return
         origin = past.container
@@ -202,7 +221,7 @@ class Memory:
             self.rows += [(WORKLOAD_ROW, one, None) for one in gone]
 
     def _note_instance(self, facts: Facts, workload: WorkloadKey) -> None:
-        id_, pod = facts.container_id, facts.event.orchestrator
+        id_, pod = _key(facts.container_id, facts.owner), facts.event.orchestrator
         if id_ is None:
             return
         self._ended(id_)
@@ -210,18 +229,37 @@ class Memory:
         self._note_running(id_, workload.key, name)
         if self._keeping:
             self.rows.append((RUNNING_ROW, id_, running_row(workload.key, name)))
+        container = facts.event.container
+        if facts.owner is not None and container is not None:
+            self._note_other(id_, container.id or "", container.pid)
         if len(self._running) > RUNNING_MAX:
-            self._ended(next(iter(self._running)))
+            # None of root's goes for another's.
+            self._ended(next(iter(self._others or self._running)))
+
+    def _restore_running(self, key: str, row: bytes) -> None:
+        self._note_running(key, *running_of_row(row))
+        owner = owner_in(key)
+        if owner is not None:
+            self._note_other(key, without_owner(key, owner), None)
 
     def _note_running(self, id_: str, key: str, pod: str | None) -> None:
         self._running[id_] = key, pod
         if pod is not None:
             self._pods.setdefault(key, Counter())[pod] += 1
 
+    def _note_other(self, key: str, id_: str, pid: int | None) -> None:
+        self._others[key] = id_
+        self._namesakes.setdefault(id_, {})[key] = pid
+
     def _ended(self, id_: str) -> None:
         found = self._running.pop(id_, None)
         if found is None:
             return
+        if self._others and (other := self._others.pop(id_, None)) is not None:
+            namesakes = self._namesakes[other]
+            del namesakes[id_]
+            if not namesakes:
+                del self._namesakes[other]
         if self._keeping:
             self.rows.append((RUNNING_ROW, id_, None))
         key, pod = found
@@ -233,6 +271,11 @@ class Memory:
             del pods[pod]
         if not pods:
             del self._pods[key]
+
+
+def _key(id_: str | None, owner: str | None) -> str | None:
+    """Return what a container is remembered by: its id, and whose it is if it is not root's."""
+    return id_ if owner is None or id_ is None else of_owner(owner, id_)
 
 
 def _again(origin: PastStart, *, again: bool) -> PastStart:

@@ -29,6 +29,7 @@ from sensor.judge.image_novelty import of_entrypoint, of_image
 from sensor.judge.lesson import TermKey
 from sensor.judge.period import on_time
 from sensor.judge.tuning import DEFAULT
+from sensor.model.account import owner_in
 from sensor.model.vocabulary import BaselineState, Finding
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class _Look(Comparison):
             return
         at, node = self.at, self.baseline.node
         seen = " or ".join(who.value for who in whos)
-        if not any(node.knows(Feature.INITIATOR, who.value, at) for who in whos):
+        if not any(self.node_knows(Feature.INITIATOR, who.value) for who in whos):
             known = node.values(Feature.INITIATOR, at)
             terms = self._terms_of_who(whos)
             finding = _WHO_FINDINGS.get(whos[0].kind, Finding.NEW_INITIATOR)
@@ -134,9 +135,12 @@ class _Look(Comparison):
 
     def _runtime(self) -> Iterator[Novelty]:
         path, at = self.features.runtime, self.at
-        if path is None or self.baseline.node.knows(Feature.RUNTIME, path, at):
+        if path is None or self.node_knows(Feature.RUNTIME, path):
             return
         known = self.baseline.node.values(Feature.RUNTIME, at)
+        if self.features.owner is None:
+            # What others run makes none of root's unknown.
+            known = tuple(one for one in known if owner_in(one) is None)
         if known:
             terms = (TermKey(None, Feature.RUNTIME, path),)
             yield novelty(Feature.RUNTIME, known, path, NODE, terms, Finding.UNKNOWN_RUNTIME)
@@ -173,9 +177,7 @@ class _Look(Comparison):
             return frozenset(
                 one for one in atoms if not known.knows(Feature.PRIVILEGE, one, at)
             ), WORKLOAD
-        unknown = frozenset(
-            one for one in atoms if not self.baseline.node.knows(Feature.PRIVILEGE, one, at)
-        )
+        unknown = frozenset(one for one in atoms if not self.node_knows(Feature.PRIVILEGE, one))
         if unknown:
             return unknown, NODE
         if self.image is not None and self.image.starts >= LEVEL_STARTS:
@@ -221,9 +223,8 @@ class _Look(Comparison):
         if self.baseline.phase(self.at) is BaselineState.LEARNING:
             return
         workload = features.workload or ""
-        if workload == f"image/{features.repository}" and self.baseline.node.knows(
-            Feature.REPOSITORY, features.repository or "", self.at
-        ):
+        named_by_image = self.plain(workload) == f"image/{self.plain(features.repository)}"
+        if named_by_image and self.node_knows(Feature.REPOSITORY, features.repository or ""):
             # It has no name of its own, and its image is known.
             return
         makers = [who for who in features.whos if who.kind in _MAKERS]

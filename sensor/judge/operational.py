@@ -23,6 +23,7 @@ from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
 from sensor.judge.workload import workload_of
+from sensor.model.account import apart
 from sensor.model.alert import AlertState, Fact, Strength
 from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import Finding, StartKind, Trigger
@@ -115,7 +116,7 @@ class Operational:
         self, facts: Facts, features: Features, event: Event, running: int, *, learning: bool
     ) -> None:
         """Look at a start; ``running`` is how many containers run."""
-        if facts.trigger is Trigger.ENGINE_BOOT:
+        if facts.trigger is Trigger.ENGINE_BOOT and facts.owner is None:
             self._quiet_until = facts.wall + self._quiet
         if facts.kind is StartKind.FIRST:
             self._first(features, event, facts.wall, learning=learning)
@@ -139,8 +140,10 @@ class Operational:
             seen = f"{len(times)} restarts in {minutes} minutes"
             fact = Fact("restarts", f"fewer than {limit}", seen, None, _STRONG)
             self._book.raise_(Finding.CRASH_LOOP, subject, (fact,), event)
-        self._restarted.append((facts.wall, subject))
-        self._look_for_storm(facts, event, running)
+        if facts.owner is None:
+            # A storm is of what the host runs: no other user begins, hides or prolongs one.
+            self._restarted.append((facts.wall, subject))
+            self._look_for_storm(facts, event, running)
 
     def _look_for_storm(self, facts: Facts, event: Event, running: int) -> None:
         wall = facts.wall
@@ -246,6 +249,11 @@ def _subject(facts: Facts) -> str:
 
 def _failing(event: Event) -> str:
     """Return what names a container over its attempts to start; empty where nothing does."""
+    subject = _failing_of_root(event)
+    return apart(subject, event.owner) if subject else ""
+
+
+def _failing_of_root(event: Event) -> str:
     container, pod = event.container, event.orchestrator
     if pod is not None and pod.type != KUBERNETES and (workload := workload_of(event)) is not None:
         return workload.row
@@ -256,6 +264,10 @@ def _failing(event: Event) -> str:
 
 def _instance(facts: Facts, workload: str) -> str:
     """Return what names a container over its restarts."""
+    return apart(_instance_of_root(facts, workload), facts.owner)
+
+
+def _instance_of_root(facts: Facts, workload: str) -> str:
     pod = facts.event.orchestrator
     if pod is None:
         return facts.container_id or workload

@@ -78,6 +78,16 @@ class Selector:
         tests = _LENIENT_TESTS if some else _TESTS
         return all(tests[key](facts, globs) for key, globs in self.globs)
 
+    def is_meant(self, facts: Facts) -> bool:
+        """Whether what explains or silences root's starts speaks of this one.
+
+        Another user's container has any name that its maker chose. So a selector speaks of it only
+        where it names the owner in ``workload``, who asked for it, or nothing but how it came.
+        """
+        if facts.owner is None or not self.globs:
+            return True
+        return any(key in _NAMES_OWNER for key, _ in self.globs)
+
     def unmet(self, facts: Facts, *, some: bool = False) -> tuple[str, ...]:
         """Return a sentence for each condition that the start does not meet."""
         tests = _LENIENT_TESTS if some else _TESTS
@@ -230,6 +240,7 @@ def _all_of(seen: Callable[[Initiator], Seen]) -> Callable[[Facts], Seen]:
     return lambda facts: tuple(text for one in facts.initiators for text in seen(one))
 
 
+_NAMES_OWNER = frozenset({"account", "login", "unit", "workload"})
 _OF_INITIATORS = {"account": _accounts, "login": _logins, "unit": _units}
 _OF_CONTAINER: dict[str, Callable[[Facts], Seen]] = {
     "image": lambda facts: facts.image_names,

@@ -118,7 +118,8 @@ def suppressing(case: Case, finding: Finding) -> str | None:
     if not case.policy.suppress.rules:
         return None
     for rule in case.policy.suppress.matching(case.facts):
-        if rule.finding is finding and case.facts.wall < rule.until and holds(case, rule):
+        meant = rule.finding is finding and rule.selector.is_meant(case.facts)
+        if meant and case.facts.wall < rule.until and holds(case, rule):
             return f"finding {finding} suppressed by policy rule {rule.name}: {rule.reason}"
     return None
 

@@ -102,7 +102,9 @@ def expected_by_policy(case: Case) -> Decision | None:
     if not case.policy.expect.rules:
         return None
     for rule in case.policy.expect.matching(case.facts):
-        if lacking := rule.lacking(case.atoms_for(rule.selector)):
+        if not rule.selector.is_meant(case.facts):
+            case.remarks.append(f"policy rule {rule.name} matches, but it is of {case.facts.owner}")
+        elif lacking := rule.lacking(case.atoms_for(rule.selector)):
             remark = f"policy rule {rule.name} matches but does not allow {_list(lacking)}"
             case.remarks.append(remark)
         elif holds(case, rule):

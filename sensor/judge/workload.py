@@ -17,6 +17,10 @@ its image, also where a CI runner     ``image/<repository>``
 made the name of it
 ====================================  ==================================
 
+The key of a container that is not of the host's root begins with its owner: ``uid 1000: name/web``.
+Its maker chose all the rest, and may have chosen what root's container has. Without a name and an
+image it is ``unnamed`` there.
+
 Who started it, how, and with which privileges are features of a start and no part of the key: a new
 initiator must not look like a new workload.
 """
@@ -24,6 +28,7 @@ initiator must not look like a new workload.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,11 +37,12 @@ from sensor.judge import image_reference
 from sensor.judge.job_pod import ANY, UUID, folded_owner, is_of_flow
 from sensor.judge.maker_name import alias_of, folded, is_generated, sane, without_own_id
 from sensor.model import pod_name
+from sensor.model.account import of_owner
 from sensor.model.container import KUBERNETES
 from sensor.model.pod_name import GENERATED, RANDOM_LENGTH
 
 if TYPE_CHECKING:
-    from sensor.model.events import Event
+    from sensor.model.events import Container, Event
     from sensor.model.pod_name import PodName
 
 COMPOSE_LABELS = (
@@ -47,6 +53,7 @@ SWARM_LABEL = "com.docker.swarm.service.name"
 UNIT_LABEL = "PODMAN_SYSTEMD_UNIT"
 ECS_LABELS = ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name")
 NOMAD_LABELS = ("com.hashicorp.nomad.job_id", "com.hashicorp.nomad.task_name")
+UNNAMED = "unnamed"
 KEY_MAX = 300
 """Characters of a key; a longer one is cut, so that its maker does not choose its size."""
 
@@ -82,9 +89,16 @@ class WorkloadKey:
 
 def workload_of(event: Event) -> WorkloadKey | None:
     """Return the workload of an event's container; None where nothing names it."""
-    container, pod = event.container, event.orchestrator
-    if container is None:
+    if event.container is None:
         return None
+    if event.owner is None:
+        return _named(event, event.container)
+    found = _named(event, event.container) or WorkloadKey(UNNAMED)
+    return replace(found, key=of_owner(event.owner, found.key))
+
+
+def _named(event: Event, container: Container) -> WorkloadKey | None:
+    pod = event.orchestrator
     if pod is not None and pod.pod is not None and pod.type == KUBERNETES:
         host = event.host
         node = (host.node or host.name) if host is not None else None

@@ -249,6 +249,11 @@ class Event:
     gap: Gap | None = None
     sensor: SensorNote | None = None
     alert: Alert | None = None
+    owner: str | None = None
+    """The account whose the container is, by the kernel's word: ``uid 1000``, ``in <container>``.
+
+    None for root of the host. The document has it as the beginning of ``verdict.workload``.
+    """
 
 
 def kernel_reference(sequence: int) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sensor.model.account import owner_in
 from sensor.model.container import Orchestrator
 from sensor.model.control_plane import Owner
 from sensor.model.events import (
@@ -65,6 +66,7 @@ def event_of(document: Document) -> Event | None:
     if kind is None or wall is None:
         return None
     orchestrator, stop = get("orchestrator"), get("stop")
+    workload = block(document, "verdict").get("workload")
     return Event(
         kind,
         text(get("id")) or "",
@@ -79,6 +81,7 @@ def event_of(document: Document) -> Event | None:
         orchestrator=_orchestrator(orchestrator) if isinstance(orchestrator, dict) else None,
         candidates=_candidates(get("candidates")),
         confidence=parts.certainty(block(document, "confidence")),
+        owner=owner_in(workload) if isinstance(workload, str) else None,
     )
 
 
@@ -116,6 +119,7 @@ def _container(of: Document) -> Container | None:
         tuple([one for one in labels.items() if isinstance(one[1], str)])
         if isinstance(labels, dict)
         else (),
+        pid=number(get("pid")),
         command=texts(get("command")),
         sandbox=get("sandbox") is True,
         security=parts.security(security) if isinstance(security, dict) and security else None,

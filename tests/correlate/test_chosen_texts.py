@@ -160,6 +160,23 @@ def test_a_users_container_follows_none_of_a_pod_of_roots() -> None:
     assert pod.pod == "web-1"
 
 
+def test_an_event_says_whose_the_container_is(core: Core) -> None:
+    """Start, stop and failed start: what is remembered of root's is not of another's."""
+    core >> WEB.exits(9)
+    box = replace(GHOST, id=WEB.id)
+    core >> box.create(10) >> box.execs(15) >> box.exits(19)
+    failing = replace(numbered(8), uid=MALLORY, place=THERE)
+    core >> failing.create(30) >> failing.exits(35, 1, started=False)
+    owners = [(one.type, one.owner) for one in core.events if one.container is not None]
+    assert owners == [
+        (EventType.START, None),
+        (EventType.STOP, None),
+        (EventType.START, f"uid {MALLORY}"),
+        (EventType.STOP, f"uid {MALLORY}"),
+        (EventType.START_FAILED, f"uid {MALLORY}"),
+    ]
+
+
 def pod_of(at: float, box: Box, claim: Orchestrator) -> ContainerDescribed:
     observed = described(at, box, pod=claim, engine=Engine.CONTAINERD)
     scope = None if not box.uid else f"uid {box.uid}:"

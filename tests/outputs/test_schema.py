@@ -142,6 +142,7 @@ def test_the_encoder_writes_every_field_of_the_model() -> None:
     renamed = {"created_wall": "created", "started_wall": "started", "stopped_wall": "stopped"}
     left_out = {
         (Event, "realtime_offset"),
+        (Event, "owner"),
         (HostFacts, "namespaces"),
         (Orchestrator, "attempt"),
     }
