@@ -23,6 +23,7 @@ from sensor.judge.findings.kind import Rank
 from sensor.judge.findings.registry import KINDS
 from sensor.judge.image_reference import parse
 from sensor.judge.verdict import LIMITS, added_by_initiator
+from sensor.model.account import apart, owner_in, without_owner
 from sensor.model.alert import Strength
 from sensor.model.vocabulary import Finding
 
@@ -93,6 +94,7 @@ def _covers(change: Change, start: SeenStart, named: frozenset[str]) -> bool:
         change.in_time(facts.wall)
         and not start.findings & UNEXPLAINED
         and change.selector.matches(facts)
+        and change.selector.is_meant(facts)
         and not change.lacking(facts.atoms | named)
         and not added_by_initiator(facts, change)
     )
@@ -105,9 +107,14 @@ def _named(entry: AlertEntry) -> frozenset[str]:
         feature = next((one for one in _PREFIXES if one.value == fact.feature), None)
         if feature is None or fact.strength is not Strength.STRONG:
             continue
-        value = parse(fact.seen).organisation if feature is Feature.REPOSITORY else fact.seen
+        value = _organisation(fact.seen) if feature is Feature.REPOSITORY else fact.seen
         found.add(f"{_PREFIXES[feature]}:{value}")
     return frozenset(found)
+
+
+def _organisation(repository: str) -> str:
+    owner = owner_in(repository)
+    return apart(parse(without_owner(repository, owner)).organisation, owner)
 
 
 def reason_of(change: Change) -> str:

@@ -184,3 +184,11 @@ def test_the_next_agent_knows_what_was_acknowledged() -> None:
     successor.restore(rows_of(judge))
     assert successor.ledger.entries(LATER) == judge.ledger.entries(LATER)
     assert successor.alerting.book.entries() == judge.alerting.book.entries()
+
+
+def test_a_change_that_rests_on_names_acknowledges_no_alert_of_another_owners_container() -> None:
+    judge, seen = alerted(replace(MALLORY, owner="uid 1000"))
+    allows = ["initiator:*"]
+    assert looked_back(judge, seen, change(allows=allows)) == []
+    meant = change(id="CHG-2", name=None, workload="uid 1000: *", allows=allows)
+    assert looked_back(judge, seen, meant) == [AlertState.ACKNOWLEDGED]
