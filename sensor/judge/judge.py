@@ -31,6 +31,7 @@ from sensor.judge.judgement import Case
 from sensor.judge.ledger import Ledger, Note, Row, RowKey
 from sensor.judge.lifecycle import continuation_of
 from sensor.judge.memory import Memory
+from sensor.judge.missing_initiator import CommandGaps, missing_initiator
 from sensor.judge.operational import Operational
 from sensor.judge.policy import Policy
 from sensor.judge.privilege import strong
@@ -105,6 +106,7 @@ class Judge:
         self._offset: int | None = None
         self._unsettled: tuple[int, str] | None = None
         """Until when the wall clock is not trusted, in ns since boot, and why."""
+        self._gaps = CommandGaps()
         self._open: _Judged | None = None
         """The start that was judged and is not concluded."""
         self._boot: str | None = None
@@ -209,6 +211,9 @@ class Judge:
         if not _carries_on(facts, past):
             settled = case.unsettled is None
             case.assessment = self.alerting.assess(facts, features, settled=settled)
+        if not features.whos:
+            baseline = self.alerting.baseline
+            case.no_initiator = missing_initiator(facts, features, baseline, self._gaps)
         if facts.trigger is Trigger.DIRECT_RUNTIME:
             at = facts.wall // NS_PER_SECOND
             case.knows_direct = self.alerting.knows_direct(features, at)
@@ -249,6 +254,7 @@ class Judge:
         return True
 
     def _look_at_sensor(self, event: Event) -> None:
+        self._gaps.note(event)
         found = tampering_of(event, self._boot, self.policy.tuning.number(DOWN_SECONDS))
         if found is not None:
             value, fact = found

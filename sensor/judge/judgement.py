@@ -41,6 +41,8 @@ class Case:
     """What is new about it; None where it carries on the same container."""
     claim: Claim | None = None
     """The change that a label names."""
+    no_initiator: str | None = None
+    """Why the past does not explain it where nothing is known to have caused it."""
     knows_direct: bool = False
     """Whether who starts it is known to run a runtime without an engine."""
 

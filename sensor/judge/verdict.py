@@ -150,6 +150,9 @@ def baseline(case: Case) -> Decision | None:
         case.found += found
         reasons = tuple(one.fact.sentence for one in past.novelties)
         return Decision(expected=False, reasons=reasons)
+    if past.known and case.no_initiator is not None:
+        case.remarks.append(case.no_initiator)
+        return None
     if past.known:
         return _decision(
             expected=True,
