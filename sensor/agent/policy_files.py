@@ -99,7 +99,7 @@ def load_changes(directory: Path, now: int) -> tuple[tuple[Change, ...], tuple[C
     changes: list[Change] = []
     errors: list[ConfigError] = []
     try:
-        names = _names(directory / CHANGES)
+        names = _drop_ins(directory, CHANGES)
     except ConfigError as error:
         return (), (error,)
     for name in names:
@@ -163,10 +163,25 @@ def _sources(directory: Path, main: str, drop_ins: str) -> Iterator[SourceText]:
     found = _trusted(directory, main)
     if found is not None:
         yield found
-    for name in _names(directory / drop_ins):
+    for name in _drop_ins(directory, drop_ins):
         found = _trusted(directory / drop_ins, name)
         if found is not None:
             yield found
+
+
+def _drop_ins(directory: Path, drop_ins: str) -> list[str]:
+    """Return the names in a directory of drop-ins. Raises :class:`ConfigError`.
+
+    Who may write the directory above could put another one in its place.
+    """
+    if (directory / drop_ins).exists():
+        handle = _open(directory)
+        if handle is not None:
+            try:
+                _check(directory, os.fstat(handle))
+            finally:
+                os.close(handle)
+    return _names(directory / drop_ins)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -205,12 +220,9 @@ def trusted_bytes(directory: Path, name: str, most: int) -> bytes | None:
     At most one byte beyond ``most`` is read. Raises :class:`ConfigError`.
     """
     path = directory / name
-    try:
-        at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
+    at = _open(directory)
+    if at is None:
         return None
-    except OSError as error:
-        _refuse(directory, error.strerror, "Use a directory of root's, without symbolic links.")
     try:
         whose = os.fstat(at)
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -230,6 +242,16 @@ def trusted_bytes(directory: Path, name: str, most: int) -> bytes | None:
         _check(directory, whose)
         _check(path, status)
         return file.read(most + 1)
+
+
+def _open(directory: Path) -> int | None:
+    """Open a directory that is not a link; None where there is none."""
+    try:
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _refuse(directory, error.strerror, "Use a directory of root's, without symbolic links.")
 
 
 def _check(path: Path, status: os.stat_result) -> None:

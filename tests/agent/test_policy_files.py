@@ -98,6 +98,30 @@ def test_a_directory_that_others_may_write_is_refused(place: Path) -> None:
         load_policy(place, NOW)
 
 
+@pytest.mark.parametrize("rule", ["", RULE])
+def test_the_directory_above_the_drop_ins_is_refused_when_others_may_write_it(
+    place: Path, rule: str
+) -> None:
+    if rule:
+        write(place / "policy.d/a.toml", rule)
+    place.chmod(0o777)
+    for problem in ("writable by others than root .mode 777", "owned by uid 65534"):
+        with pytest.raises(ConfigError, match=f"castoff: {problem}"):
+            load_policy(place, NOW)
+        changes, (error,) = load_changes(place, NOW)
+        assert (changes, error.problem.partition(": ")[0]) == ((), str(place))
+        place.chmod(0o755)
+        os.chown(place, PLAIN_UID, 0)
+
+
+def test_the_directory_above_the_drop_ins_is_not_a_symbolic_link(place: Path) -> None:
+    write(place / "policy.d/a.toml")
+    place.rename(place.parent / "elsewhere")
+    place.symlink_to(place.parent / "elsewhere")
+    with pytest.raises(ConfigError, match="castoff: "):
+        load_policy(place, NOW)
+
+
 def test_a_symbolic_link_is_refused(place: Path) -> None:
     target = write(place / "elsewhere")
     (place / "policy.toml").symlink_to(target)
