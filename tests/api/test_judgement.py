@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import json
 import os
 import shlex
@@ -20,6 +21,7 @@ from sensor.linux.peer import Peer
 from tests.api.sample_agent import Judged, ask, serving
 
 ROOT = Peer(1, 0, 0, frozenset())
+PLAIN_UID = 65534
 MEMBER = Peer(1, 1000, 1000, frozenset({999}))
 CHANGE = {"id": "CHG-1", "by": "carol", "for_seconds": 60, "name": ["web"]}
 
@@ -116,6 +118,43 @@ def test_a_member_of_the_group_cannot_change_anything(peer: Peer | None, path: s
     judged = Judged()
     answer = judgement.command(judged, HttpRequest("POST", path, "", sent()), peer)
     assert (answer.status, judged.by, judged.changes()) == (403, [], ())
+
+
+ASK = """
+import socket, sys
+for line, body in (("GET /v1/changes", b""), ("POST /v1/changes", sys.argv[2].encode())):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    head = f"{line} HTTP/1.1\\r\\nHost: c\\r\\nConnection: close\\r\\nContent-Length: {len(body)}"
+    s.sendall(head.encode() + b"\\r\\n\\r\\n" + body)
+    print(s.makefile("rb").readline().decode().split()[1])
+"""
+"""Asks for the changes, and records one."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it runs a program as another account")
+def test_a_member_of_the_group_lists_changes_and_adds_none_over_the_socket() -> None:
+    group = grp.getgrnam("games")
+    judged = Judged()
+
+    async def scenario(server: ControlServer, path: Path) -> None:
+        server.hand_to_group(group.gr_name)
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["/usr/bin/python3", "-c", ASK, str(path), sent().decode()],
+            user=PLAIN_UID,
+            group=PLAIN_UID,
+            extra_groups=[group.gr_gid],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == ["200", "403"]
+        assert await ask(path, "/v1/changes") == (200, b'{"changes":[]}\n')
+
+    serving(scenario, judgement=judged)
+    assert (judged.by, judged.changes()) == ([], ())
 
 
 def test_an_agent_without_a_judge_says_so() -> None:
