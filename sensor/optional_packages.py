@@ -30,8 +30,13 @@ PACKAGES = (
             *("outputs/http/", "outputs/kafka/", "outputs/nats/", "outputs/syslog/"),
             *("outputs/formats/", "outputs/lines."),
         ),
-        # `forward` and `jsonl` stay, and with them the format that they use by default.
-        ("outputs/formats/__init__.py", "outputs/formats/native.py"),
+        # `forward` and `jsonl` stay, and with them the format that they use by default. So does the
+        # client by which `[notify]` sends a POST.
+        (
+            *("outputs/formats/__init__.py", "outputs/formats/native.py"),
+            *("outputs/http/__init__.py", "outputs/http/client.py", "outputs/http/message.py"),
+            *("outputs/http/connection.py", "outputs/http/unpacking.py"),
+        ),
     ),
     OptionalPackage(
         "castoff-report",
