@@ -95,6 +95,7 @@ fields: setup-test
 # Files with a test that runs alone, but for those with engines: to collect all others takes most of a minute.
 ALONE = $(shell grep -rlE 'mark\.(e2e|kernel|timed)\b' tests --include='test_*.py' | grep -vE '^tests/(attack|e2e|vm)/')
 
+# Attacks have an agent of their own, and so have the other tests with engines.
 # Engines run below a process of their own: what other tests leave open in theirs would be a relay for them.
 # Tests with engines mostly wait. So the checks, and what needs neither engines nor probes, run beside them and take what they leave.
 # With one seed both of its processes collect the same tests. What counts records or measures time runs alone, at the end.
@@ -104,7 +105,8 @@ test: setup setup-test
 	{ beside=0; nice -n 5 $(MAKE) --no-print-directory check || beside=1; \
 	    PYTHONHASHSEED=$$$$ nice -n 5 $(BIN)/python -m pytest -m 'not (e2e or kernel or timed or bench or packages)' --ignore=tests/attack --ignore=tests/e2e --numprocesses=2 --dist=loadfile || beside=1; \
 	    exit $$beside; } >build/beside.log 2>&1 & pid=$$!; \
-	$(BIN)/python -m pytest tests/attack tests/e2e || failed=1; \
+	$(BIN)/python -m pytest tests/attack || failed=1; \
+	$(BIN)/python -m pytest tests/e2e || failed=1; \
 	wait $$pid || failed=1; cat build/beside.log; \
 	$(BIN)/python -m pytest -m '(e2e or kernel or timed) and not (bench or packages)' $(ALONE) || failed=1; \
 	exit $$failed

@@ -138,6 +138,7 @@ def test_a_member_in_a_cgroup_called_like_a_container_blames_no_container(
         for place in places:
             place.rmdir()
             place.parent.rmdir()
+        docker.remove([innocent, container])
     assert start["initiator"]["user"]["uid"] == member.uid
     assert start["initiator"]["container_id"] is None
     assert start["start"]["trigger"] == "api_client"
