@@ -110,12 +110,15 @@ def test_a_member_is_named_whatever_the_program_is_called(
 
 
 def slice_of(user: Stranger, name: str) -> list[Path]:
-    """Make a cgroup as a user may below the own slice, in each hierarchy that containers use."""
+    """Make a cgroup as a user may below the own slice, in each hierarchy that containers use.
+
+    A process of its own makes it: what makes a cgroup called like a container's is taken for a
+    runtime, and all that the test runs later would be a part of it.
+    """
     inner = f"user.slice/user-{user.uid}.slice/{name}"
     roots = [CGROUPS / one for one in ("pids", "unified") if (CGROUPS / one).is_dir()]
     made = [root / inner for root in roots or [CGROUPS]]
-    for one in made:
-        one.mkdir(parents=True, exist_ok=True)
+    processes.run(["mkdir", "-p", *made])
     return made
 
 
@@ -130,7 +133,8 @@ def test_a_member_in_a_cgroup_called_like_a_container_blames_no_container(
     try:
         asking = member.begin([PERL, "-e", WHEN_MOVED + ASK, docker.address, name])
         for place in places:
-            (place / "cgroup.procs").write_text(str(asking.pid))
+            move = 'echo "$1" >"$2"'
+            processes.run(["sh", "-c", move, "sh", str(asking.pid), place / "cgroup.procs"])
         output, _ = asking.communicate(timeout=60)
         assert " 204 " in output, output
         start = agent.one_start(container)
