@@ -221,7 +221,7 @@ def usage_of_row(row: bytes) -> Usage:
         raise ValueError(message) from error
 
 
-def _number(value: Any) -> int | None:  # noqa: ANN401 - what JSON has
+def _number(value: float | str | None) -> int | None:
     return None if value is None else int(value)
 
 

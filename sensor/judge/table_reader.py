@@ -32,6 +32,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that show a text in another order than it is written in."""
 
 _Parsed = TypeVar("_Parsed")
+_Known = TypeVar("_Known")
 
 
 class TableReader:
@@ -174,7 +175,7 @@ class TableReader:
         except ValueError as error:
             self.fail(key, str(error), _PATTERN)
 
-    def members(self, key: str, known: Mapping[str, Any]) -> tuple[Any, ...]:
+    def members(self, key: str, known: Mapping[str, _Known]) -> tuple[_Known, ...]:
         """Return what the texts of a list stand for in ``known``."""
         listed = self.texts(key)
         for one in listed:
@@ -186,7 +187,7 @@ class TableReader:
                 self.fail(key, f"{one[:SHOWN]!r} is unknown", fix)
         return tuple(known[one] for one in listed)
 
-    def member(self, key: str, known: Mapping[str, Any]) -> Any | None:  # noqa: ANN401 - as in ``known``
+    def member(self, key: str, known: Mapping[str, _Known]) -> _Known | None:
         """Return what the one text stands for; None where there is none."""
         found = self.members(key, known)
         if len(found) > 1:

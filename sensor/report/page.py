@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor import __version__
 from sensor.dataclass import dataclass
@@ -125,11 +125,11 @@ class _Summary:
 
 def render(sheet: Sheet) -> str:
     """Return the page. Raises :class:`StateUnusable` where Jinja2 or pygal are missing."""
-    template = _template()
+    render = _renderer()
     markup = importlib.import_module("markupsafe").Markup
     tally = sheet.tally
     return str(
-        template.render(
+        render(
             sheet=sheet,
             tally=tally,
             titles=TITLES,
@@ -165,8 +165,8 @@ def render(sheet: Sheet) -> str:
     )
 
 
-def _template() -> Any:  # noqa: ANN401 - of Jinja, which the package only suggests
-    """Return the page's template, which escapes each value that the events fill in."""
+def _renderer() -> Callable[..., str]:
+    """Return what fills in the page's template; it escapes each value of the events."""
     jinja2 = _jinja2()
     markup = importlib.import_module("markupsafe").Markup
     environment = jinja2.Environment(
@@ -185,7 +185,8 @@ def _template() -> Any:  # noqa: ANN401 - of Jinja, which the package only sugge
         "words": _words,
         "path": _path(markup),
     }
-    return environment.get_template("page.html")
+    render: Callable[..., str] = environment.get_template("page.html").render
+    return render
 
 
 def _shown(markup: type[str]) -> Callable[[object], object]:
@@ -210,13 +211,14 @@ def _words(value: str) -> str:
     return value.replace("_", " ")
 
 
-def _path(markup: Any) -> Callable[[str | None], object]:  # noqa: ANN401 - of Jinja, which the package only suggests
+def _path(markup: type[str]) -> Callable[[str | None], object]:
     """Return what lets a long path or image name break behind its slashes."""
 
     def breakable(value: str | None) -> object:
         if value is None:
             return None
-        return markup(str(markup.escape(visible(value))).replace("/", "/<wbr>"))
+        # Markup escapes what it joins.
+        return markup("/<wbr>").join(visible(value).split("/"))
 
     return breakable
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 NS_PER_SECOND = 1_000_000_000
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: only its printed form is used
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_CACHED = 256
 """Distinct seconds whose text is kept; the times of one event mostly share two or three."""
 
@@ -15,7 +15,7 @@ SECONDS_CACHED = 256
 def _second_text(seconds: int) -> str | None:
     """Return ``YYYY-MM-DDTHH:MM:SS`` of seconds since the epoch, None outside of years 1-9999."""
     try:
-        return (EPOCH + timedelta(seconds=seconds)).isoformat()
+        return (EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
     except OverflowError:
         return None
 

@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from sensor.agent.baseline_fill import BaselineFill
 from sensor.judge.baseline import KINDS
 from sensor.judge.judge import Judge
-from sensor.model.events import Verdict
+from sensor.model.events import Event, Verdict
 from sensor.model.vocabulary import BaselineState
-from sensor.schema.document import encode_line
-from sensor.store.entry import NewEntry
-from sensor.store.log import Store, StoreSettings
 from sensor.store.reader import LogReader
+from tests.agent.kept_log import kept
 from tests.judge.past import DAY, rows_of, verdict_of, web
 from tests.judge.samples import NOW, initiator
 
-PATIENCE = 20.0
 STARTS = 450
 """More than two pages."""
 
 
-def kept(directory: Path, *, expected: bool | None = None) -> LogReader:
-    store = Store(directory, StoreSettings(sync="normal"))
+def starts(*, expected: bool | None = None) -> Iterator[Event]:
+    """Starts of a service an hour apart, with one verdict."""
     for number in range(STARTS):
         event = web(at=NOW - 20 * DAY + number * 3600 * 10**9, by=initiator("deploy"))
-        event = replace(event, verdict=Verdict(expected=expected))
-        entry = NewEntry(
-            id=event.id,
-            type=event.type,
-            time=event.time,
-            wall=event.time + event.realtime_offset,
-            boot_id="boot",
-            container_id=None,
-            name=None,
-            body=encode_line(event),
-        )
-        store.append([entry])
-    assert store.flush(PATIENCE)
-    store.close(PATIENCE)
-    return LogReader(store.path)
+        yield replace(event, verdict=Verdict(expected=expected))
 
 
 def filled(judge: Judge, reader: LogReader) -> BaselineFill:
@@ -53,7 +37,7 @@ def filled(judge: Judge, reader: LogReader) -> BaselineFill:
 
 def test_the_log_of_before_is_learnt_once(tmp_path: Path) -> None:
     judge = Judge()
-    reader = kept(tmp_path)
+    reader = kept(tmp_path, starts())
     fill = filled(judge, reader)
     assert fill.learnt == STARTS
     assert not fill.is_due
@@ -66,7 +50,7 @@ def test_the_log_of_before_is_learnt_once(tmp_path: Path) -> None:
 
 
 def test_a_fill_that_was_killed_begins_anew_and_counts_nothing_twice(tmp_path: Path) -> None:
-    reader = kept(tmp_path)
+    reader = kept(tmp_path, starts())
     whole = Judge()
     filled(whole, reader)
     killed = Judge()
@@ -83,7 +67,7 @@ def test_a_fill_that_was_killed_begins_anew_and_counts_nothing_twice(tmp_path: P
 
 
 def test_what_was_not_expected_is_not_learnt(tmp_path: Path) -> None:
-    assert filled(Judge(), kept(tmp_path, expected=False)).learnt == 0
+    assert filled(Judge(), kept(tmp_path, starts(expected=False))).learnt == 0
 
 
 def test_a_log_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:

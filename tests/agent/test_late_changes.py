@@ -8,40 +8,14 @@ from sensor.agent.judging import wall_now
 from sensor.judge.judge import Judge
 from sensor.model.alert import AlertState
 from sensor.model.events import Event
-from sensor.schema.document import encode_line
 from sensor.schema.times import rfc3339
-from sensor.store.entry import NewEntry
-from sensor.store.log import Store, StoreSettings
 from sensor.store.reader import LogReader
 from tests.agent.judging_world import World, play
+from tests.agent.kept_log import kept
 from tests.agent.test_judge_commands import body
 from tests.judge.samples import HOUR, SECOND, start
 
-PATIENCE = 20.0
 POLICY = '[require_explanation.all]\nname = "*"\n'
-
-
-def kept(directory: Path, *events: Event) -> LogReader:
-    """Return a log of these events."""
-    store = Store(directory, StoreSettings(sync="normal"))
-    for event in events:
-        store.append(
-            [
-                NewEntry(
-                    id=event.id,
-                    type=event.type,
-                    time=event.time,
-                    wall=event.time + event.realtime_offset,
-                    boot_id="boot",
-                    container_id=None,
-                    name=None,
-                    body=encode_line(event),
-                )
-            ]
-        )
-    assert store.flush(PATIENCE)
-    store.close(PATIENCE)
-    return LogReader(store.path)
 
 
 def begun(world: World, *names: str) -> list[Event]:
@@ -55,7 +29,7 @@ def begun(world: World, *names: str) -> list[Event]:
     judged = [
         world.judged(start(name, at=at + number * SECOND))[0] for number, name in enumerate(names)
     ]
-    world.judging.reader = kept(world.state / "log", *judged)
+    world.judging.reader = kept(world.state / "log", judged)
     return published
 
 
@@ -132,7 +106,7 @@ def test_starts_are_found_beyond_the_first_page(tmp_path: Path) -> None:
         first = world.judged(start("web", at=at))[0]
         many = [world.judged(start("box", at=at + one * SECOND))[0] for one in range(1, 450)]
         last = world.judged(start("web", at=at + 450 * SECOND))[0]
-        world.judging.reader = kept(world.state / "log", first, *many, last)
+        world.judging.reader = kept(world.state / "log", [first, *many, last])
         world.commands.add_change(past(), None, 0)
         entry = await world.commands.look_back("CHG-1")
         assert entry is not None

@@ -97,7 +97,9 @@ class NatsTransport:
                 async with self._turn:
                     client = await self._connected()
                     for line in lines.lines:
-                        futures.append(await self._publish(client, line))  # noqa: PERF401 - a list made at once would lose those before a failure, which are cancelled
+                        # One by one: after a failure those that were sent are cancelled.
+                        future = await self._publish(client, line)
+                        futures.append(future)
                 return lines.outcome_of(_outcome(lines, await asyncio.gather(*futures)))
         except TlsUnusable as error:
             return Retry(str(error), credentials=True)
