@@ -207,11 +207,8 @@ class Config:
         """
         wanted = path or DEFAULT_PATH
         config, written, outputs = cls(), Tree(), Tree()
-        files = [wanted] if path is not None or wanted.exists() else []
-        directory = wanted.parent / DROP_IN_DIR
-        files += sorted(directory.glob("*.toml")) if directory.is_dir() else []
-        for file in files:
-            document = _read(file)
+        for file in files(path):
+            document = read_file(file)
             outputs = overlay(outputs, _outputs(document, file), file)
             config = config.merged(document, file)
             written = overlay(written, document, file)
@@ -284,6 +281,16 @@ class Config:
             yield "delivery", "dead_letters", f"is {delivery.dead_letters}", fix
 
 
+def files(path: Path | None = None) -> list[Path]:
+    """Return the file and its drop-ins in the order in which they count."""
+    wanted = path or DEFAULT_PATH
+    directory = wanted.parent / DROP_IN_DIR
+    return [
+        *([wanted] if path is not None or wanted.exists() else []),
+        *(sorted(directory.glob("*.toml")) if directory.is_dir() else []),
+    ]
+
+
 def _unknown_section(path: Path, name: str, found: object, sections: dict[str, Any]) -> ConfigError:
     if not isinstance(found, dict):
         homes = [one for one in sections if name in get_type_hints(type(sections[one]))]
@@ -306,7 +313,8 @@ def _outputs(document: dict[str, Any], path: Path) -> dict[str, Any]:
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """Return one file's tables. Raises :class:`ConfigError`."""
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_mode & stat.S_IWOTH:

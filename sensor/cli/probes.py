@@ -11,11 +11,12 @@ from pathlib import Path
 
 import click
 
-from sensor.agent.config import Config
 from sensor.agent.lock import lock_node
+from sensor.agent.probe_keys import ProbeKeys, probe_keys
 from sensor.bpf import loader, pins
 from sensor.cli.options import output_option
 from sensor.errors import ConfigError, ProbesAbsent
+from sensor.schema.text import visible
 
 
 @click.group()
@@ -35,13 +36,21 @@ def load(config: Path | None, owner: str | None) -> None:
     """
     account = None if owner is None else _account(owner)
     began = time.monotonic()
-    loaded = loader.load(requests=Config.load(config).sources.requests)
+    loaded = loader.load(requests=_keys(config).requests)
     if account is not None:
         pins.hand_over(pins.PIN_ROOT, account.pw_uid, account.pw_gid)
     took = time.monotonic() - began
     click.echo(
         f"probe set {loaded.fingerprint} attached ({', '.join(loaded.links())}) in {took:.2f} s"
     )
+
+
+def _keys(config: Path | None) -> ProbeKeys:
+    """Read the configuration, and warn of a mistake that the agent will refuse."""
+    keys = probe_keys(config)
+    if keys.mistake is not None:
+        click.echo(visible(f"warning: {keys.mistake.problem}"), err=True)
+    return keys
 
 
 def _account(name: str) -> pwd.struct_passwd:
@@ -85,7 +94,7 @@ def unload(config: Path | None) -> None:
 
     Refused while an agent reads them.
     """
-    held = lock_node(Config.load(config).agent.run_dir)
+    held = lock_node(_keys(config).run_dir)
     try:
         count = loader.unload()
     finally:

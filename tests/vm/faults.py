@@ -30,6 +30,9 @@ from tests.vm.service import (
 )
 
 LOG = Path("/var/lib/castoff")
+WRONG = "[agent]\nlog_levle = 1\n"
+"""A configuration that the agent refuses."""
+
 NO_LOOP = 3.0
 """Seconds in which a unit that is started again and again would have been."""
 
@@ -59,9 +62,14 @@ def mounted(*options: str, over: Path) -> Iterator[None]:
 
 
 def a_wrong_configuration_fails_once() -> str:
-    DROP_IN.write_text("[agent]\nlog_levle = 1\n")
+    """The agent fails; the probes are loaded, and record until the mistake is corrected."""
+    DROP_IN.write_text(WRONG)
     try:
-        return fails_once(78, "log_levle", str(DROP_IN))
+        said = fails_once(78, "log_levle", str(DROP_IN))
+        need(castoff("probes", "unload").returncode == 0, "unload")
+        run("systemctl", "restart", PROBES)
+        need(PINS.is_dir(), "no pins")
+        return said
     finally:
         DROP_IN.unlink()
         back_to_work()
