@@ -47,7 +47,29 @@ EVERYTHING = {
     "namespace": {"create": True},
 }
 
+AWKWARD = {
+    "config": {"castoff": "  [agent]\n", "empty": "", "last": "a = 1"},
+    "nodeSelector": {"kubernetes.io/os": "linux", "pool": "a"},
+    "podLabels": {"app.kubernetes.io/name": "other", "team": "a"},
+    "podAnnotations": {"kubectl.kubernetes.io/default-container": "other", "a": "b: c"},
+    "paths": {"state": "/mnt/a: b"},
+    "image": {"repository": "localhost:5000/castoff", "tag": "1"},
+    "tolerations": [],
+    "priorityClass": {"name": ""},
+}
+"""Values that people give, and that a template easily makes something invalid of."""
+
 Document = dict[str, Any]
+
+
+class Strict(yaml.SafeLoader):
+    """A loader that refuses a key that comes twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - the base class has it so
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        assert not twice, twice
+        return super().construct_mapping(node, deep)
 
 
 def run(*command: str | Path) -> str:
@@ -57,7 +79,7 @@ def run(*command: str | Path) -> str:
 
 
 def documents(text: str) -> list[Document]:
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, Strict) if document]
 
 
 @cache
@@ -65,13 +87,15 @@ def kustomized(directory: Path) -> list[Document]:
     return documents(run(TOOLS / "kubectl", "kustomize", directory))
 
 
-def template(tmp_path: Path, values: Document, version: str = "1.37") -> list[Document]:
+def template(
+    tmp_path: Path, values: Document, version: str = "1.37", name: str = "castoff"
+) -> list[Document]:
+    """Render the chart as a release of that name in a namespace of the same name."""
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump(values))
-    chart = KUBERNETES / "chart"
     return documents(
         run(
-            *(TOOLS / "helm", "template", "castoff", chart, "--namespace", "castoff"),
+            *(TOOLS / "helm", "template", name, KUBERNETES / "chart", "--namespace", name),
             *("--values", file, "--kube-version", f"{version}.0"),
         )
     )
@@ -144,7 +168,9 @@ def test_the_component_for_selinux_is_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize(
+    "values", [{}, EVERYTHING, AWKWARD], ids=["defaults", "everything", "awkward"]
+)
 def test_the_chart_is_valid(tmp_path: Path, values: Document, version: str) -> None:
     found = template(tmp_path, values, version)
     for document in found:
@@ -159,6 +185,34 @@ def test_the_chart_is_valid(tmp_path: Path, values: Document, version: str) -> N
     )
 
 
+def test_the_charts_own_labels_and_the_system_go_before_a_users(tmp_path: Path) -> None:
+    spec = one(template(tmp_path, AWKWARD), "DaemonSet")["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert labels["team"] == "a"
+    assert spec["selector"]["matchLabels"].items() <= labels.items()
+    assert spec["template"]["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "a"}
+
+
+def test_each_text_of_the_configuration_is_a_drop_in_whatever_its_name(tmp_path: Path) -> None:
+    found = template(tmp_path, AWKWARD)
+    data = one(found, "ConfigMap")["data"]
+    (volume,) = (each for each in pod(found)["volumes"] if each["name"] == "config")
+    files = {item["path"]: data[item["key"]].strip() for item in volume["configMap"]["items"]}
+    assert "host_root" in files.pop("castoff.toml")
+    assert files == {
+        "castoff.d/castoff.toml": "[agent]",
+        "castoff.d/empty.toml": "",
+        "castoff.d/last.toml": "a = 1",
+    }
+
+
+def test_a_release_and_a_namespace_may_be_numbers(tmp_path: Path) -> None:
+    for document in template(tmp_path, {}, name="123"):
+        kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
+        assert document["metadata"].get("namespace", "123") == "123"
+        assert document["metadata"]["labels"]["app.kubernetes.io/instance"] == "123"
+
+
 def test_helm_finds_no_fault() -> None:
     assert "0 chart(s) failed" in run(TOOLS / "helm", "lint", "--strict", KUBERNETES / "chart")
 
@@ -171,6 +225,11 @@ def test_helm_finds_no_fault() -> None:
         {"image": {"repository": "castoff", "digest": "latest"}},
         {"config": {"../x": "a"}},
         {"priorityClass": {"value": 2_000_000_000}},
+        {"priorityClass": {"create": True}},
+        {"priorityClass": {"create": True, "name": ""}},
+        {"image": {"repository": "registry.example/castoff:1"}},
+        {"image": {"tag": "sha256:0"}},
+        {"secretName": "My Secret"},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )

@@ -4,7 +4,7 @@
 
 {{- define "castoff.selector" -}}
 app.kubernetes.io/name: castoff
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "castoff.labels" -}}
@@ -13,6 +13,15 @@ app.kubernetes.io/part-of: castoff
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "castoff.annotations" -}}
+kubectl.kubernetes.io/default-container: agent
+checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum | quote }}
+{{- if not (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}
+container.apparmor.security.beta.kubernetes.io/load-probes: unconfined
+container.apparmor.security.beta.kubernetes.io/agent: unconfined
+{{- end }}
 {{- end }}
 
 {{- define "castoff.image" -}}
