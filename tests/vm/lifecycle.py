@@ -251,7 +251,7 @@ def left_behind() -> list[str]:
 
 def removal_takes_probes_rules_and_units(kind: str) -> Step:
     def step() -> str:
-        # A configuration that the agent would refuse is no reason to leave anything.
+        # Whatever the configuration is, nothing may be left.
         DROP_IN.write_text(faults.WRONG)
         command = ("dpkg", "--remove") if kind == "deb" else ("rpm", "-e")
         done = quiet(*command, "castoff")
