@@ -20,9 +20,9 @@ from __future__ import annotations
 from sensor.correlate.chain_additions import added_by
 from sensor.correlate.chain_answer import Walk, static_pod, whole
 from sensor.correlate.chain_ends import AHEAD, WINDOW
-from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, TriggerRecord
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, SKEW, Pod, Thing, TriggerRecord
 from sensor.correlate.chain_objects import ClusterObjects, owner_of
-from sensor.correlate.chain_proof import asked_for, proven, scheduled
+from sensor.correlate.chain_proof import asked_for, contradicted, proven, scheduled, unanswered
 from sensor.model.control_plane import (
     ActorKind,
     ControlRecord,
@@ -101,6 +101,8 @@ class CausalChain:
             return static_pod(created)
         if actor is None or (sure and not walk.exact):
             return None
+        if pod.rivals:
+            return walk.answer((created, *pod.rivals))
         if actor.kind is not ActorKind.CONTROL_PLANE:
             return walk.answer((created,))
         return self._owned(pod, walk, sure=sure)
@@ -159,23 +161,15 @@ class CausalChain:
 
         The latest write that fits decides. Only of those close to it does the rest matter.
         """
-        until = pod.time + AHEAD
-        own = [one for one in thing.writes if one.time <= until]
-        above = [] if parent is None else [one for one in parent.writes if one.time <= until]
-        parents, ended = {id(one) for one in above}, {id(one) for one in ends}
-        fitting: list[TriggerRecord] = []
-        for one in sorted((*own, *above, *ends), key=lambda one: one.time)[::-1]:
-            if fitting and fitting[0].time - one.time > CLOSE:
-                break
-            if one.spent or not _timely(one, thing, pod) or self._late(one, thing, pod):
-                continue
-            if parent is None or id(one) not in parents or _reaches(parent, one, thing, pod):
-                fitting.append(one)
+        fitting = self._fitting(thing, parent, pod, ends)
+        ended = {id(one) for one in ends}
         if not fitting:
             return None
         best = fitting[0]
         rivals = [one for one in fitting[:0:-1] if one.request.actor != best.request.actor]
         best.used += 1
+        if not best.asked and not rivals:
+            return None
         records = tuple(one.record for one in (best, *rivals))
         if id(best) in ended:
             return walk.answer(records, Effect.REPLACEMENT, named=True)
@@ -183,6 +177,29 @@ class CausalChain:
         if thing.grown_by is not None and best.time <= (thing.grown or 0) <= pod.time + AHEAD:
             over = thing.grown_by
         return walk.past(over, exact=False).answer(records)
+
+    def _fitting(
+        self, thing: Thing, parent: Thing | None, pod: Pod, ends: list[TriggerRecord]
+    ) -> list[TriggerRecord]:
+        """Return what can have caused a pod, the best at first, and what is close to that."""
+        since, until = unanswered(pod, parent), pod.time + AHEAD
+        own = [one for one in thing.writes if since <= one.time <= until]
+        above = [] if parent is None else parent.writes
+        above = [one for one in above if since <= one.time <= until]
+        parents = {id(one) for one in above}
+        fitting: list[TriggerRecord] = []
+        for one in sorted((*own, *above, *ends), key=lambda one: _nearness(one, pod)):
+            if fitting and abs(fitting[0].time - one.time) > CLOSE:
+                continue
+            if one.spent or not _timely(one, thing, pod) or self._late(one, thing, pod):
+                continue
+            if parent is None or id(one) not in parents:
+                fitting.append(one)
+            elif contradicted(one, thing, pod):
+                break  # The write that caused the pod is missing: no older one stands in for it.
+            elif _reaches(parent, one, thing, pod):
+                fitting.append(one)
+        return fitting
 
     def _ends(self, thing: Thing, pod: Pod) -> list[TriggerRecord]:
         """Return the ends of an owner's pods that this one can be in place of."""
@@ -204,8 +221,10 @@ class CausalChain:
         """
         created = job.created
         if ends:
-            ends[-1].used += 1
-            return walk.answer((ends[-1].record,), Effect.REPLACEMENT, named=True)
+            last = ends[-1]
+            last.used += 1
+            records = (last.record,)
+            return walk.answer(records, Effect.REPLACEMENT, named=True) if last.asked else None
         resumed = [
             one
             for one in job.writes
@@ -223,6 +242,15 @@ class CausalChain:
         until = (created.request.requested or 0) + AHEAD
         writes = [one for one in schedule.writes if one.time <= until]
         return past.answer((writes[-1].record,), Effect.SCHEDULE) if writes else None
+
+
+def _nearness(trigger: TriggerRecord, pod: Pod) -> tuple[bool, int]:
+    """Return how near a write is to a pod: those before it come first, the latest at first.
+
+    A write after a pod can only be its cause where the clocks of two API servers differ.
+    """
+    since = pod.time - trigger.time
+    return since < -SKEW, abs(since)
 
 
 def _reaches(parent: Thing, write: TriggerRecord, thing: Thing, pod: Pod) -> bool:
@@ -266,6 +294,10 @@ def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
         if pod.updated:
             # Its controller waits for each pod: the revision's first one came in time.
             return began - since <= WINDOW
+    if pod.after is not None and pod.of is not None and pod.of.kind == "ReplicaSet":
+        # Its controller makes the missing pods at once, or soon where a quota held them back.
+        since = max(since, pod.after.request.requested or 0)
+        return pod.time - since <= WINDOW
     if trigger.capacity is not None:
         return True
     if thing.grown is not None and since <= thing.grown <= pod.time:

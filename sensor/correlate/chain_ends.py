@@ -26,6 +26,8 @@ NODES_LIMIT = 4096
 ENDS_LIMIT = 64
 """Ends of pods that are remembered of one owner, and deletions of collections of a namespace."""
 NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
+_BY_ITSELF = frozenset({"pod-garbage-collector", "kube-scheduler"})
+"""Whose deletions have no request: of pods without a node, and of pods that others displace."""
 OWNERS_LIMIT = 2000
 """Owners whose pods ended, and namespaces with deleted collections, that are remembered."""
 Key = tuple[str | None, str | None, str]
@@ -73,20 +75,20 @@ class PodEnds:
         actor = record.request.actor
         if actor is None or actor.kind is ActorKind.NODE:
             return
-        cause = record
+        cause, asked = record, True
         if actor.kind is ActorKind.CONTROL_PLANE:
-            if short(actor.name) not in NODE_LOSS:
+            who = short(actor.name)
+            lost = self._node_lost(record, ended.node) if who in NODE_LOSS else None
+            if lost is None and who not in NODE_LOSS and who not in _BY_ITSELF:
                 return
-            lost = self._node_lost(record, ended.node)
-            if lost is None and short(actor.name) == "pod-garbage-collector":
-                return
+            asked = lost is not None or who not in _BY_ITSELF
             cause = lost or record
         key = _key(ended.owner, home)
         ends = self._ends.get(key) or []
         if any(one.pod_uid == ended.uid and one.pod == ended.name for one in ends):
             return  # Asked for again: the first deletion counts.
         time = record.request.requested or 0
-        _keep(ends, TriggerRecord(cause, time, 1, pod=ended.name, pod_uid=ended.uid))
+        _keep(ends, TriggerRecord(cause, time, 1, pod=ended.name, pod_uid=ended.uid, asked=asked))
         self._ends.put(key, ends)
 
     def before(self, pod: Pod, owner: Owner, thing: Thing) -> list[TriggerRecord]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.chain_rollout import Rollout
 from sensor.dataclass import dataclass
-from sensor.model.control_plane import ActorKind
+from sensor.model.control_plane import ActorKind, Touch
 
 if TYPE_CHECKING:
     from sensor.model.control_plane import (
@@ -25,6 +25,8 @@ BURST = 1 * SECOND
 """A controller makes the pods that one write asks for within 0.3 s of each other (measured)."""
 SKEW = SECOND // 20
 """How much a record may be out of its order within one API server's log."""
+_COUNTED = frozenset({"ReplicaSet", "ReplicationController"})
+"""What makes a new pod only where it has too few: others replace pods for a new template."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +41,8 @@ class TriggerRecord:
     pod: str | None = None
     """The pod that the record ended, by its name; None for writes of workloads."""
     pod_uid: str | None = None
+    asked: bool = True
+    """Whether a request led to it; the scheduler, for one, ends pods by itself."""
 
     @property
     def request(self) -> Request:
@@ -98,12 +102,24 @@ class Thing:
     """A table had no room for one of its keys."""
     acted: tuple[int, int] | None = None
     """Of a CronJob: the version that its controller acted on, and when that was seen."""
+    parent: Thing | None = None
+    """What owned it when it was made: the name may be another one's later."""
+    missing: int | None = None
+    """Of a ReplicaSet: how many pods its latest write still asks for; None where unknown."""
 
     def changed(self, record: ControlRecord) -> None:
         """Take a write of it: what its controller makes next may be an answer to it."""
         earlier = self.changes[-1].write if self.changes else None
         before = None if earlier is None else earlier.replicas
         self.burst = Burst(record, before, record.request.requested or 0)
+        write = record.write
+        if self.kind in _COUNTED and write is not None:
+            had = [one for one in (before, write.old_replicas) if one is not None]
+            known = Touch.CREATE in write.touches or had
+            # Its status is late: of two numbers of the pods that it had, the lower one counts.
+            less = min(had, default=0)
+            asked = write.replicas if known else None
+            self.missing = None if asked is None else max(0, asked - less)
 
     def made(self, pod: Pod) -> None:
         """Take a pod that its controller made."""
@@ -116,6 +132,10 @@ class Thing:
             burst.latest = max(burst.latest, pod.time)
             burst.count += 1
             pod.burst, pod.place = burst, burst.count
+        pod.of, pod.after = self, self.changes[-1] if self.changes else None
+        if self.missing is not None:
+            pod.surplus = self.missing == 0
+            self.missing -= self.missing > 0
         write = pod.created.write
         slot = pod.name if self.kind == "StatefulSet" or write is None else write.slot
         if write is not None and write.revision is not None and slot is not None:
@@ -159,6 +179,14 @@ class Pod:
     revision: str | None = None
     updated: bool = False
     """The pod before it on its node, or of its name, had another revision."""
+    of: Thing | None = None
+    """The workload that owned it when it was made, until its requester is known."""
+    after: ControlRecord | None = None
+    """The latest write of that workload before it."""
+    rivals: tuple[ControlRecord, ...] = ()
+    """Creations of other clients that may be this pod's: none of them has a name."""
+    surplus: bool = False
+    """All pods that this write asked for were there: it is in place of another one."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -173,11 +201,16 @@ class Pod:
 
     def answered(self, answer: RequestedBy) -> None:
         """Keep who asked for it, and let go of the records that only the walk needs."""
-        self.answer, self.bound, self.burst = answer, None, None
+        self.answer = answer
+        self._let_go()
 
     def reported(self) -> None:
         """Note that its requester was reported, and is not asked for again."""
-        self.explained, self.answer, self.bound, self.burst = True, None, None, None
+        self.explained, self.answer = True, None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.bound = self.burst = self.of = self.after = None
 
     @property
     def time(self) -> int:

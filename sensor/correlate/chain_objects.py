@@ -6,11 +6,11 @@ every table has the cluster in its keys. A log of one cluster names none.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_ends import AHEAD, Ended, PodEnds, cluster_of, short
-from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, Pod, Thing, TriggerRecord, uid_key
+from sensor.correlate.chain_ends import Ended, PodEnds, cluster_of, short
+from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Thing, TriggerRecord, uid_key
+from sensor.correlate.chain_nameless import NamelessPods
 from sensor.correlate.chain_records import HeldRecords
 from sensor.correlate.namespace_shares import NamespaceTable
 from sensor.model.control_plane import (
@@ -27,10 +27,6 @@ from sensor.model.control_plane import (
 if TYPE_CHECKING:
     from sensor.correlate.namespace_shares import Home
 
-BINDING_WINDOW = 60 * SECOND
-"""How long after a nameless creation its binding may come: the scheduler needs 10 to 40 ms."""
-NAMELESS_LIMIT = 2000
-"""Creations without a name that wait for their bindings: 33 a second for the whole window."""
 SUFFIX = 6
 """Characters that a controller adds to a pod's name: a dash and five letters."""
 
@@ -69,7 +65,7 @@ class ClusterObjects:
         self._pods: NamespaceTable[Name | Uid, Pod] = NamespaceTable(2 * limit)
         self._things: NamespaceTable[tuple[str, Name] | Uid, Thing] = NamespaceTable(2 * limit)
         self._gone = 0
-        self._nameless: deque[ControlRecord] = deque(maxlen=NAMELESS_LIMIT)
+        self._nameless = NamelessPods()
         self._held = HeldRecords()
         self.ends = PodEnds()
 
@@ -93,8 +89,7 @@ class ClusterObjects:
     ) -> Pod | None:
         if Touch.CREATE in touches or Touch.MIRROR in touches:
             if workload.name is None:
-                self._expire(record.request.requested or 0)
-                self._nameless.append(record)
+                self._nameless.add(record)
                 return None
             return self._keep(_made(record, workload, workload.node_uid))
         if Touch.BIND in touches:
@@ -110,18 +105,16 @@ class ClusterObjects:
     def _the_pod(self, request: Request, workload: Workload) -> Pod | None:
         return self.pod(workload.namespace, workload.name, workload.uid, cluster_of(request))
 
-    def _expire(self, now: int) -> None:
-        """Forget the nameless creations whose bindings do not come any more."""
-        waiting = self._nameless
-        while waiting and (waiting[0].request.requested or 0) + 2 * BINDING_WINDOW < now:
-            waiting.popleft()
-
     def _keep(self, pod: Pod) -> Pod:
+        home = (pod.cluster, pod.namespace)
         owner = owner_of(pod)[0]
         thing = None if owner is None else self.owning(owner, pod)
-        if thing is not None:
+        if thing is not None and owner is not None and pod.of is None:
+            if thing.uid is None and owner.uid is not None:
+                # A pod says which object of the name owns it: another one may come later.
+                thing.uid = owner.uid
+                self._count(self._things.put((pod.cluster, uid_key(owner.uid)), thing, home))
             thing.made(pod)
-        home = (pod.cluster, pod.namespace)
         if pod.name is not None:
             self._count(self._pods.put((*home, pod.name), pod, home))
         for key in pod.keys:
@@ -137,10 +130,11 @@ class ClusterObjects:
     def _bound(self, record: ControlRecord, workload: Workload) -> Pod | None:
         pod = self._the_pod(record.request, workload)
         if pod is None:
-            created = self._created_before(record, workload)
-            if created is None:
+            created = self._nameless.of(record, workload, lambda one: self._may_name(one, workload))
+            if not created:
                 return None
-            pod = _made(created, workload)
+            pod = _made(created[0], workload)
+            pod.rivals = tuple(created[1:])
         elif pod.uid is not None:
             pod.bind(record, workload)
             return pod
@@ -148,23 +142,18 @@ class ClusterObjects:
         pod.uid = workload.uid
         return self._keep(pod)
 
-    def _created_before(self, record: ControlRecord, workload: Workload) -> ControlRecord | None:
-        """Return the oldest nameless creation that a binding can belong to."""
-        time, name = record.request.requested or 0, workload.name or ""
-        cluster = cluster_of(record.request)
-        for created in self._nameless:
-            about, asked = created.request.workload, created.request.requested or 0
-            if about is None or about.namespace != workload.namespace:
-                continue
-            if cluster_of(created.request) != cluster:
-                continue
-            if not time - BINDING_WINDOW <= asked <= time + AHEAD:
-                continue
-            if about.generate_name is not None and not name.startswith(about.generate_name):
-                continue
-            self._nameless.remove(created)
-            return created
-        return None
+    def _may_name(self, created: ControlRecord, workload: Workload) -> bool:
+        """Return whether the client of a creation can have made a pod of that name.
+
+        A controller names its pods after its workload.
+        """
+        actor = created.request.actor
+        kind = None if actor is None else _BY_CREATOR.get(short(actor.name))
+        if kind is None or actor is None or actor.kind is not ActorKind.CONTROL_PLANE:
+            return True
+        owned = owner_of(_made(created, workload))[0]
+        home = (cluster_of(created.request), workload.namespace)
+        return owned is not None and self._things.get((kind, (*home, owned.name))) is not None
 
     def _deleted(self, record: ControlRecord, workload: Workload) -> None:
         """Note the end of a pod for its owner, who replaces it."""
@@ -205,9 +194,9 @@ class ClusterObjects:
             return
         if Touch.CREATE in touches:
             thing.created = record
-            parent = self.parent(thing)
-            if parent is not None:
-                self._held.keep(home, parent.children, thing)
+            thing.parent = self.parent(thing)
+            if thing.parent is not None:
+                self._held.keep(home, thing.parent.children, thing)
         thing.changed(record)
         self._held.keep(home, thing.changes, record)
         if not _STARTING.isdisjoint(touches) and _asks(thing, record, touches):
@@ -247,6 +236,8 @@ class ClusterObjects:
 
     def parent(self, thing: Thing) -> Thing | None:
         """Return the workload that owns a workload: by its reference, else as names imply."""
+        if thing.parent is not None:
+            return thing.parent
         owner = thing.owner
         if owner is not None:
             name = (thing.cluster, thing.namespace, owner.name)
@@ -268,12 +259,16 @@ class ClusterObjects:
         return found
 
     def owning(self, owner: Owner, pod: Pod) -> Thing | None:
-        """Return the workload that owns a pod."""
+        """Return the workload that owns a pod: the one that did when the pod was made."""
+        if pod.of is not None:
+            return pod.of
         if owner.uid is not None:
             found = self._things.get((pod.cluster, uid_key(owner.uid)))
             if found is not None:
                 return found
-        return self._things.get((owner.kind, (pod.cluster, pod.namespace, owner.name)))
+        found = self._things.get((owner.kind, (pod.cluster, pod.namespace, owner.name)))
+        same = found is None or None in (owner.uid, found.uid) or found.uid == owner.uid
+        return found if same else None
 
     def implied(self, pod: Pod) -> Owner | None:
         """Return the one workload whose pods have such a name; None where several could be.

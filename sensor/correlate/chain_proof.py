@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_index import SECOND
+from sensor.correlate.chain_index import SECOND, SKEW
 from sensor.model.control_plane import Touch
 
 if TYPE_CHECKING:
@@ -82,9 +82,76 @@ def _led_to(
     found = []
     for one in alike:
         place = bisect_left(times, one.time)
-        if since <= place < len(times) and times[place] - one.time <= PROMPT:
+        prompt = since <= place < len(times) and times[place] - one.time <= PROMPT
+        if prompt and (not _only_scales(one) or _was_whole(root, thing)):
             found.append(one)
     return found
+
+
+def _was_whole(root: ControlRecord, thing: Thing) -> bool:
+    """Return whether a ReplicaSet was the one of its Deployment's template before a write.
+
+    It then had all replicas of the Deployment. The answer to a scale holds no template, so another
+    ReplicaSet that grows after it may do so for a write that is missing.
+    """
+    before = _before(root, thing)
+    write = None if before is None else before.write
+    return write is not None and write.replicas is not None and write.replicas == write.desired
+
+
+def _before(root: ControlRecord, thing: Thing) -> ControlRecord | None:
+    """Return the write of a workload before another one of it, where none between is missing."""
+    earlier = None
+    for one in sorted(thing.changes, key=_time):
+        if one is root:
+            break
+        earlier = one
+    version, earlier_version = _version(root), None if earlier is None else _version(earlier)
+    known = version is not None and earlier_version is not None
+    return None if known and (version or 0) - (earlier_version or 0) > 1 else earlier
+
+
+def _version(record: ControlRecord) -> int | None:
+    return None if record.write is None else record.write.generation
+
+
+def unanswered(pod: Pod, parent: Thing | None) -> int:
+    """Return since when writes can have caused a pod, as far as its ReplicaSet's last write shows.
+
+    No earlier write can, where all pods were there that the ReplicaSet asked for: its controller
+    answers a write at once by one of the ReplicaSet, which only then is missing. None can either,
+    where the ReplicaSet notes another number of replicas than the latest write stored: then the
+    write that it answers is missing.
+    """
+    made = None if pod.after is None else pod.after.write
+    if pod.after is None or made is None:
+        return 0
+    until = _time(pod.after) + SKEW
+    if pod.surplus:
+        return max(until, pod.time - PROMPT)
+    if parent is None or made.desired is None:
+        return 0
+    stored = [
+        one.write.replicas
+        for one in parent.changes
+        if one.write is not None and one.write.replicas is not None and _time(one) <= until
+    ]
+    return until if stored and stored[-1] != made.desired else 0
+
+
+def contradicted(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
+    """Return whether a pod's ReplicaSet shows that a write of its Deployment did not cause it."""
+    asked, made = trigger.record.write, None if pod.after is None else pod.after.write
+    if asked is None or made is None or pod.after is None:
+        return False
+    if _only_scales(trigger):
+        # What an earlier template left empty does not grow by a scale.
+        before = _before(pod.after, thing)
+        had = None if before is None else before.write
+        return had is not None and had.replicas == 0 and bool(had.desired)
+    if Touch.REPLICAS in asked.touches or None in (asked.template, made.template):
+        return False
+    return asked.template != made.template
 
 
 def _stored(trigger: TriggerRecord, made: KubernetesWrite) -> bool:
@@ -92,12 +159,12 @@ def _stored(trigger: TriggerRecord, made: KubernetesWrite) -> bool:
     asked = trigger.record.write
     if asked is None or asked.replicas is None or asked.replicas != made.desired:
         return False
-    return set(asked.touches) <= _SCALES or (
-        asked.template is not None and asked.template == made.template
-    )
+    return _only_scales(trigger) or (asked.template is not None and asked.template == made.template)
 
 
-_SCALES = frozenset({Touch.REPLICAS})
+def _only_scales(trigger: TriggerRecord) -> bool:
+    write = trigger.record.write
+    return write is not None and write.touches == (Touch.REPLICAS,)
 
 
 def _grown(root: ControlRecord, thing: Thing) -> tuple[list[int], int] | None:

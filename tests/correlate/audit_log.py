@@ -164,9 +164,11 @@ class Log:
     def job_pod(self, time: float, name: str, of: str) -> None:
         self.pod(time, name, of, "Job", CONTROLLER.format("job"))
 
+    def records(self) -> list[ControlRecord]:
+        return records(b"\n".join(json.dumps(line).encode() for line in self.lines))
+
     def answers(self) -> dict[str, RequestedBy]:
-        data = b"\n".join(json.dumps(line).encode() for line in self.lines)
-        return explained(records(data))[1]
+        return explained(self.records())[1]
 
 
 def owner(kind: str, name: str, uid: str) -> dict[str, Any]:

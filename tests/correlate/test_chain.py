@@ -211,6 +211,25 @@ def test_two_writes_that_fit_are_ambiguous_and_name_both() -> None:
     assert set(answer.candidates) == {"bob", "carol"}
 
 
+def test_a_write_before_a_pod_is_its_cause_rather_than_one_after_it() -> None:
+    """Both are near, so that no answer is exact; the deletion accounts for one pod, once."""
+    log = started()
+    scale = {
+        "kind": "Scale",
+        "metadata": {"uid": "D"},
+        "spec": {"replicas": 3},
+        "status": {"replicas": 2},
+    }
+    log.call(50, "bob", "delete", "pods", name="web-1-aaaaa")
+    log.pod(50.01, "web-1-ccccc", "web-1")
+    log.call(50.3, "carol", "patch", "deployments/scale", name="web", answer=scale)
+    log.replicaset(50.31, "web-1", 3, verb="update", old=2, generation=2)
+    log.pod(50.32, "web-1-ddddd", "web-1")
+    reported = log.answers()
+    assert reported["web-1-ccccc"].actor in {"bob", None}
+    assert reported["web-1-ddddd"].actor in {"carol", None}
+
+
 def test_a_refused_write_causes_nothing() -> None:
     log = started()
     scale = {"kind": "Status", "status": "Failure", "code": 403}

@@ -82,3 +82,27 @@ def test_a_node_that_ends_a_pod_asked_for_nothing() -> None:
     log.call(50, "system:node:node-1", "delete", "pods", name="web-1-aaaaa", answer=POD)
     log.pod(50.1, "web-1-ccccc", "web-1")
     assert "web-1-ccccc" not in log.answers()
+
+
+@pytest.mark.parametrize(
+    "who",
+    ["system:kube-scheduler", "system:serviceaccount:kube-system:pod-garbage-collector"],
+    ids=["displaced by another pod", "the record of the node's end is missing"],
+)
+def test_a_pod_that_the_control_plane_ends_by_itself_has_no_requester(who: str) -> None:
+    """Bob's write of an unknown kind, minutes before, caused nothing."""
+    log = started()
+    log.call(50, "bob", "patch", "deployments", name="web", body=None)
+    for part in ("requestObject", "responseObject"):
+        del log.lines[-1][part]
+    log.call(53, who, "delete", "pods", name="web-1-aaaaa", answer=POD)
+    log.pod(53.1, "web-1-ccccc", "web-1")
+    answer = log.answers().get("web-1-ccccc")
+    assert answer is None or (answer.actor is None and who in answer.candidates)
+    log = started()
+    log.call(50, "bob", "patch", "deployments", name="web", body=None)
+    for part in ("requestObject", "responseObject"):
+        del log.lines[-1][part]
+    log.call(150, who, "delete", "pods", name="web-1-aaaaa", answer=POD)
+    log.pod(150.1, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()

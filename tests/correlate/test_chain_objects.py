@@ -75,3 +75,31 @@ def test_a_namespace_with_very_many_pods_leaves_the_others_theirs() -> None:
 
 def _pod(number: int) -> dict[str, object]:
     return {"kind": "Pod", "metadata": {"name": f"flood-{number}", "uid": f"uid-{number}"}}
+
+
+def test_a_pod_keeps_the_workload_that_owned_it_when_it_was_made() -> None:
+    """At the level Request a workload of the same name, made again, shows no uid."""
+    log = started()
+    log.deployment(0.5, "bob", 2)
+    log.replicaset(0.51, "web-1", 2)
+    log.lines[-1]["responseObject"]["metadata"]["ownerReferences"][0]["uid"] = "D2"
+    log.pod(0.52, "web-1-ccccc", "web-1")
+    log.lines[-1]["responseObject"]["metadata"]["ownerReferences"][0]["uid"] = "R2"
+    for line in log.lines:
+        if line["objectRef"]["resource"] != "pods":
+            line["level"] = "Request"
+            line["requestObject"] = line.pop("responseObject")
+            del line["requestObject"]["metadata"]["uid"]
+    found = {uid: answer.actor for uid, answer in log.answers().items()}
+    assert found == {"web-1-aaaaa": "alice", "web-1-bbbbb": "alice", "web-1-ccccc": "bob"}
+
+
+def test_a_workload_of_the_same_name_and_another_uid_owns_no_pod_of_the_first() -> None:
+    log = started()
+    log.lines = [line for line in log.lines if line["objectRef"]["resource"] == "pods"]
+    other = Log()
+    other.deployment(0.001, "bob", 2)
+    other.replicaset(0.002, "web-1", 2)
+    other.lines[-1]["responseObject"]["metadata"]["uid"] = "R2"
+    log.lines = other.lines + log.lines
+    assert log.answers() == {}

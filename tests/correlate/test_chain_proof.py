@@ -137,7 +137,7 @@ def test_a_replica_set_of_another_template_is_not_that_writes() -> None:
     log.deployment(0, "alice", 2)
     log.replicaset(0.2, "web-2", 2, template="web:2")
     log.pod(0.21, "web-2-aaaaa", "web-2")
-    assert confidence(log, "web-2-aaaaa") is ChainConfidence.INFERRED
+    assert log.answers() == {}
 
 
 def scaled(log: Log, time: float, user: str, new: int, old: int) -> None:
@@ -158,6 +158,55 @@ def test_a_scale_is_proven_by_the_replicas_that_its_controller_knew() -> None:
     log.pod(90.02, "web-1-ccccc", "web-1")
     answer = log.answers()["web-1-ccccc"]
     assert (answer.actor, answer.confidence) == ("carol", ChainConfidence.EXACT)
+
+
+def test_a_replica_set_that_was_made_after_a_scale_is_of_a_write_that_is_missing() -> None:
+    """Bob's scale and the new template both store five replicas; only the scale is there."""
+    log = started()
+    scaled(log, 90, "bob", 5, 2)
+    log.replicaset(90.3, "web-2", 1, template="web:2", desired=5)
+    log.pod(90.31, "web-2-aaaaa", "web-2")
+    log.replicaset(90.5, "web-2", 2, "update", old=1, generation=2, template="web:2", desired=5)
+    log.pod(90.51, "web-2-bbbbb", "web-2")
+    assert log.answers().keys() == {"web-1-aaaaa", "web-1-bbbbb"}
+
+
+def test_an_empty_replica_set_does_not_grow_by_a_scale() -> None:
+    """Carol's rollback after bob's scale is missing."""
+    log = started()
+    rolling(log)
+    log.replicaset(61, "web-1", 0, "update", old=2, generation=2, desired=4)
+    scaled(log, 90, "bob", 5, 4)
+    log.replicaset(90.3, "web-1", 1, "update", old=0, generation=3, desired=5)
+    log.pod(90.31, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def test_no_write_stands_in_for_one_that_asked_for_another_number() -> None:
+    log = started()
+    log.lines.pop()  # The second pod's creation is missing, so that alice's write has one left.
+    log.replicaset(90, "web-1", 3, "update", old=2, generation=2)
+    log.pod(90.02, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def test_a_write_that_its_replica_set_did_not_answer_caused_no_pod_that_comes_later() -> None:
+    """Bob asked for the number that there was. Kubelet ended a pod a minute later."""
+    log = started()
+    body = {"spec": {"replicas": 2}}
+    log.call(90, "bob", "patch", "deployments", name="web", level="Request", body=body)
+    del log.lines[-1]["responseObject"]
+    log.pod(150, "web-1-ccccc", "web-1")
+    assert "web-1-ccccc" not in log.answers()
+
+
+def test_the_pods_that_a_quota_held_back_are_their_writers() -> None:
+    log = started()
+    log.lines.pop()
+    refused = {"kind": "Status", "status": "Failure", "code": 403}
+    log.call(0.03, CONTROLLER.format("replicaset"), "create", "pods", code=403, answer=refused)
+    log.pod(300, "web-1-bbbbb", "web-1")
+    assert log.answers()["web-1-bbbbb"].actor == "alice"
 
 
 def test_the_writes_of_a_busy_workload_are_walked_once_for_a_pod(
