@@ -25,6 +25,11 @@ from sensor.sources.controlplane.kubernetes_caller import MEMBERS, caller, calle
 from sensor.sources.controlplane.kubernetes_effect import RESOURCES
 from sensor.sources.controlplane.kubernetes_objects import only_tried, target_of
 from sensor.sources.controlplane.kubernetes_query import asks_for_dry_run
+from sensor.sources.controlplane.kubernetes_text import (
+    answers,
+    without_managed_fields,
+    without_request,
+)
 from sensor.sources.controlplane.times import wall
 
 if TYPE_CHECKING:
@@ -134,18 +139,24 @@ def parsed(line: bytes, head: re.Match[bytes] | None) -> tuple[object, Caller | 
     Raises :class:`JsonInvalid`. The head ends behind a member of the outermost object. So where the
     text that follows up to the call's object is members by itself, and the line is an object
     without it, the line is an object with both. Keys that stand in both are not taken apart: of
-    two equal keys the last counts.
+    two equal keys the last counts. What no reading needs is not in the value.
     """
     begin = -1 if head is None else head.end()
-    if begin >= 0 and line.startswith(_CALLER, begin):
+    if head is not None and line.startswith(_CALLER, begin):
         end = line.find(_CALLER_END, begin)
         who = caller_in(line[begin + 1 : end]) if end >= 0 else None
         if who is not None:
+            left = line[:begin] + line[end:]
+            rest = without_request(left, head[2])
             try:
-                value = parse(line[:begin] + line[end:])
+                value = parse(without_managed_fields(rest))
             except JsonInvalid:
                 return parse(line), None
-            if type(value) is dict and MEMBERS.isdisjoint(value):
+            if (
+                type(value) is dict
+                and MEMBERS.isdisjoint(value)
+                and (rest is left or answers(value, who.actor))
+            ):
                 return value, who
     return parse(line), None
 

@@ -1,0 +1,80 @@
+"""The text of an audit event without the parts that no reading needs.
+
+Two parts are half of an event with whole bodies: ``managedFields``, which say who set which field
+last, and the object of a create, which stands in the answer once more. They are taken out of the
+text before it is parsed. The caller has to parse what is left, and the whole where that fails.
+
+No text of a client can move a cut so that another object is read. A key is looked for with the
+comma and the quote before it: inside of a text a quote is escaped, and a backslash would stand
+between them. Where a cut ends inside of a text, a quote follows that was its end and is now a
+beginning; the next one is followed by the first letter of a key, and that is not JSON. Where a cut
+goes from one depth to another, the brackets of what is left do not match.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensor.model.control_plane import ActorKind
+from sensor.sources.controlplane.kubernetes_objects import is_status
+
+if TYPE_CHECKING:
+    from sensor.model.control_plane import Actor
+    from sensor.sources.controlplane.json_text import Json
+
+_MANAGED, _MANAGED_END = b',"managedFields":[', b"}]}"
+"""The last member of an object's metadata (apimachinery, ``ObjectMeta``); it holds no lists."""
+_OPEN = len(_MANAGED_END) - 1
+_ASKED, _ANSWERED = b',"requestObject":{', b',"responseObject":{"kind":"'
+_CREATE = b"create"
+_REFUSED = b'Status"'
+"""The kind of an answer that is no object."""
+
+
+def without_managed_fields(line: bytes) -> bytes:
+    """Return an event's text without the lists of managed fields that stand in it."""
+    begin = line.find(_MANAGED)
+    if begin < 0:
+        return line
+    kept, at = [], 0
+    while begin >= 0:
+        end = line.find(_MANAGED_END, begin)
+        if end < 0:
+            break
+        kept.append(line[at:begin])
+        at = end + _OPEN
+        begin = line.find(_MANAGED, at)
+    kept.append(line[at:])
+    return b"".join(kept)
+
+
+def without_request(line: bytes, verb: bytes) -> bytes:
+    """Return the text of a create without the object that was asked for, where an answer follows.
+
+    Whether the answer says all that a reading needs is seen when it is parsed: ``answers``.
+    """
+    if verb != _CREATE:
+        return line
+    begin = line.find(_ASKED)
+    end = line.find(_ANSWERED, begin) if begin >= 0 else -1
+    if end < 0 or line.startswith(_REFUSED, end + len(_ANSWERED)):
+        return line
+    return line[:begin] + line[end:]
+
+
+def answers(value: Json, actor: Actor | None) -> bool:
+    """Return whether an event that was parsed without its request is read as with it.
+
+    That is so where an object was made and the answer has its name. A node's own request says more
+    of a static pod, and below a subresource the two are objects of different kinds.
+    """
+    answer: Any = value.get("responseObject")
+    target: Any = value.get("objectRef")
+    if type(answer) is not dict or type(target) is not dict or "subresource" in target:
+        return False
+    metadata = answer.get("metadata")
+    if type(metadata) is not dict or answer.get("kind") == "Scale" or is_status(answer):
+        return False
+    name = metadata.get("name")
+    by_node = actor is not None and actor.kind is ActorKind.NODE
+    return type(name) is str and name != "" and not by_node
