@@ -1,14 +1,16 @@
 """The text of an audit event without the parts that no reading needs.
 
-Two parts are half of an event with whole bodies: ``managedFields``, which say who set which field
-last, and the object of a create, which stands in the answer once more. They are taken out of the
-text before it is parsed. The caller has to parse what is left, and the whole where that fails.
+Two parts are a fourth of an event with whole bodies. ``managedFields`` say who set which field
+last. The object of a create stands in the answer once more. They are taken out of the text before
+it is parsed. The caller has to parse what is left, and the whole where that fails.
 
-No text of a client can move a cut so that another object is read. A key is looked for with the
-comma and the quote before it: inside of a text a quote is escaped, and a backslash would stand
-between them. Where a cut ends inside of a text, a quote follows that was its end and is now a
-beginning; the next one is followed by the first letter of a key, and that is not JSON. Where a cut
-goes from one depth to another, the brackets of what is left do not match.
+No client can move a cut so that another object is read. A key is looked for with the comma and the
+quote before it: inside of a text a quote is escaped, and a backslash would stand between them.
+Where a cut ends inside of a text, the quote at its end becomes a beginning. The next quote is then
+followed by the first letter of a key, which is not JSON. Where a cut goes from one depth to
+another, the brackets of what is left do not match. ``managedFields`` are left out of the answer
+only. There the API server writes them: a list that is never empty, of objects without lists. A
+patch may hold any list under that name.
 """
 
 from __future__ import annotations
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
     from sensor.model.control_plane import Actor
     from sensor.sources.controlplane.json_text import Json
 
-_MANAGED, _MANAGED_END = b',"managedFields":[', b"}]}"
-"""The last member of an object's metadata (apimachinery, ``ObjectMeta``); it holds no lists."""
-_OPEN = len(_MANAGED_END) - 1
+_MANAGED, _MANAGED_END = b',"managedFields":[{', b"}]"
+"""A member of an object's metadata (apimachinery, ``ObjectMeta``)."""
 _ASKED, _ANSWERED = b',"requestObject":{', b',"responseObject":{"kind":"'
 _CREATE = b"create"
 _REFUSED = b'Status"'
@@ -32,8 +33,9 @@ _REFUSED = b'Status"'
 
 
 def without_managed_fields(line: bytes) -> bytes:
-    """Return an event's text without the lists of managed fields that stand in it."""
-    begin = line.find(_MANAGED)
+    """Return an event's text without the lists of managed fields in its answer."""
+    answer = line.rfind(_ANSWERED)
+    begin = -1 if answer < 0 else line.find(_MANAGED, answer)
     if begin < 0:
         return line
     kept, at = [], 0
@@ -42,7 +44,7 @@ def without_managed_fields(line: bytes) -> bytes:
         if end < 0:
             break
         kept.append(line[at:begin])
-        at = end + _OPEN
+        at = end + len(_MANAGED_END)
         begin = line.find(_MANAGED, at)
     kept.append(line[at:])
     return b"".join(kept)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.model.control_plane import RecordRef
+from sensor.model.control_plane import ControlRecord, RecordRef
 from sensor.sources.controlplane import kubernetes_record
 from sensor.sources.controlplane.json_text import JsonInvalid, parse
 from sensor.sources.controlplane.kubernetes_audit import head_of, is_event, parsed, read
@@ -19,7 +19,7 @@ from tests.correlate.audit_log import SCENARIO
 LINES = (SCENARIO / "audit.log").read_bytes().splitlines()
 WHOLE = [line for line in LINES if b'"level":"RequestResponse"' in line]
 REF = RecordRef("audit.log", 1)
-FIELDS: dict[str, Any] = {"f:spec": {"f:containers": {'k:{"name":"web"}': {".": {}, "f:image": {}}}}}
+FIELDS: dict[str, Any] = {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}}
 SIGNS = st.text(alphabet='}]{[",:\\f', max_size=12)
 USER = {"username": "alice", "groups": ["system:authenticated"]}
 NODE = {"username": "system:node:n1", "groups": ["system:nodes"]}
@@ -135,6 +135,37 @@ def test_a_text_of_a_client_ends_no_cut() -> None:
             agrees(event(changed, changed, verb="update"))
 
 
+CHANGE = {"spec": {"containers": [{"name": "web", "image": "web:2"}]}}
+
+
+@pytest.mark.parametrize("fields", [[], [{}], [{}, 1], [[]], [{"x": [{}]}], "[{", {}, None])
+@pytest.mark.parametrize("more", [{}, {"labels": {}}])
+def test_a_patch_hides_nothing_behind_managed_fields(fields: Any, more: dict[str, Any]) -> None:
+    """A client may send any list under that name; an empty one clears those of the object."""
+    patch = {"metadata": {"uid": "u-1", "managedFields": fields, **more}, **CHANGE}
+    for verb in ("patch", "update", "create"):
+        line = event(patch, pod(), verb=verb, code=200)
+        agrees(line)
+        agrees(line.replace(b'"responseObject":{', b'"responseObject":{"managedFields":[{}],'))
+    made = record(event(patch, pod(), verb="patch", code=200), whole=False)
+    assert isinstance(made, ControlRecord)
+    assert [item.image for item in made.request.containers] == ["web:2"]
+
+
+def test_a_patch_hides_nothing_behind_an_answer_of_its_own() -> None:
+    """Where a policy keeps requests only, a client may send what looks like an answer."""
+    own = {"kind": "Pod", "metadata": {"uid": "u-1", "managedFields": [{}, 1]}, **CHANGE}
+    for patch in (
+        {"x": 1, "responseObject": own, **CHANGE},
+        {"x": {"y": 1, "responseObject": own}},
+    ):
+        line = event(patch, None, verb="patch", code=200).replace(b'"responseObject":null,', b"")
+        agrees(line)
+    flat = {"x": 1, "responseObject": {"kind": "a", "b": 1, "managedFields": [{}, 1]}, **CHANGE}
+    line = event(flat, None, verb="patch", code=200).replace(b'"responseObject":null,', b"")
+    agrees(line)
+
+
 @given(name=SIGNS, manager=SIGNS, value=SIGNS, verb=st.sampled_from(["create", "update"]))
 @settings(deadline=None)
 def test_any_texts_read_the_same(name: str, manager: str, value: str, verb: str) -> None:
@@ -170,6 +201,9 @@ def test_a_damaged_event_is_refused_or_reads_the_same(data: st.DataObject) -> No
 def test_lines_without_these_parts_stay_as_they_are() -> None:
     plain = b'{"a":1}'
     assert without_managed_fields(plain) is plain
-    assert without_managed_fields(b'{"a":1,"managedFields":[') == b'{"a":1,"managedFields":['
+    for cut in (b'{"a":1,"managedFields":[{}]}', event(pod(), pod())[:-300]):
+        assert without_managed_fields(cut[: cut.find(b"}]")]) == cut[: cut.find(b"}]")]
+    asked = event(pod(), None)
+    assert without_managed_fields(asked) is asked
     assert without_request(plain, b"create") is plain
     assert without_request(event(pod(), pod()), b"update") == event(pod(), pod())
