@@ -29,7 +29,7 @@ _MANAGED, _MANAGED_END = b',"managedFields":[{', b"}]"
 _ASKED, _ANSWERED = b',"requestObject":{', b',"responseObject":{"kind":"'
 _CREATE = b"create"
 _REFUSED = b'Status"'
-"""The kind of an answer that is no object."""
+"""The kind of a refusal."""
 
 
 def without_managed_fields(line: bytes) -> bytes:
