@@ -147,21 +147,30 @@ def parsed(line: bytes, head: re.Match[bytes] | None) -> tuple[object, Caller | 
         who = caller_in(line[begin + 1 : end]) if end >= 0 else None
         if who is not None:
             left = line[:begin] + line[end:]
-            rest = without_request(left, head[2])
-            short = without_managed_fields(rest)
             try:
-                value = parse(short)
+                value = _needed(left, head[2], who)
             except JsonInvalid:
                 return parse(line), None
-            if (
-                type(value) is dict
-                and MEMBERS.isdisjoint(value)
-                # Else the answer that was cut stands inside of what a client sent.
-                and (short is rest or "responseObject" in value)
-                and (rest is left or answers(value, who.actor))
-            ):
+            if type(value) is dict and MEMBERS.isdisjoint(value):
                 return value, who
     return parse(line), None
+
+
+def _needed(line: bytes, verb: bytes, who: Caller) -> object:
+    """Return the value of a line, without what no reading needs where that is sure."""
+    rest = without_request(line, verb)
+    short = without_managed_fields(rest)
+    if short is not line:
+        try:
+            value = parse(short)
+        except JsonInvalid:
+            return parse(line)
+        # An answer that was cut may stand inside of what a client sent.
+        if type(value) is dict and (
+            "responseObject" in value if rest is line else answers(value, who.actor)
+        ):
+            return value
+    return parse(line)
 
 
 def read(value: Json, cluster: Cluster | None = None, who: Caller | None = None) -> Call:
