@@ -152,6 +152,15 @@ def test_a_patch_hides_nothing_behind_managed_fields(fields: Any, more: dict[str
     assert [item.image for item in made.request.containers] == ["web:2"]
 
 
+def test_a_list_that_ends_otherwise_is_not_left_out() -> None:
+    """No API server writes these; a collector may write what it got in its own way."""
+    line = event(pod(), pod(), verb="update")
+    for end in (b"} ]},", b"},1]},", b"},null]},"):
+        odd = line.replace(b"}]},", end)
+        assert odd != line
+        agrees(odd)
+
+
 def test_a_patch_hides_nothing_behind_an_answer_of_its_own() -> None:
     """Where a policy keeps requests only, a client may send what looks like an answer."""
     own = {"kind": "Pod", "metadata": {"uid": "u-1", "managedFields": [{}, 1]}, **CHANGE}
