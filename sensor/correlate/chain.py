@@ -22,7 +22,14 @@ from sensor.correlate.chain_answer import Walk, static_pod, whole
 from sensor.correlate.chain_ends import AHEAD, WINDOW
 from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, SKEW, Pod, Thing, TriggerRecord
 from sensor.correlate.chain_objects import ClusterObjects, owner_of
-from sensor.correlate.chain_proof import asked_for, contradicted, proven, scheduled, unanswered
+from sensor.correlate.chain_proof import (
+    asked_for,
+    contradicted,
+    proven,
+    scheduled,
+    unanswered,
+    written_before,
+)
 from sensor.model.control_plane import (
     ActorKind,
     ControlRecord,
@@ -86,7 +93,7 @@ class CausalChain:
         return self._known(pod, sure=True)
 
     def _known(self, pod: Pod, *, sure: bool) -> RequestedBy | None:
-        if pod.answer is None:
+        if pod.answer is None and not pod.unasked:
             found = self._walk(pod, sure=sure)
             if found is not None:
                 pod.answered(found)
@@ -169,10 +176,13 @@ class CausalChain:
         rivals = [one for one in fitting[:0:-1] if one.request.actor != best.request.actor]
         best.used += 1
         if not best.asked and not rivals:
+            pod.unasked = True
             return None
         records = tuple(one.record for one in (best, *rivals))
         if id(best) in ended:
             return walk.answer(records, Effect.REPLACEMENT, named=True)
+        if Touch.NODE in best.touches:
+            return walk.answer(records, Effect.START, named=True)
         over = thing.created if parent is not None and _ours(thing.created) else None
         if thing.grown_by is not None and best.time <= (thing.grown or 0) <= pod.time + AHEAD:
             over = thing.grown_by
@@ -182,6 +192,7 @@ class CausalChain:
         self, thing: Thing, parent: Thing | None, pod: Pod, ends: list[TriggerRecord]
     ) -> list[TriggerRecord]:
         """Return what can have caused a pod, the best at first, and what is close to that."""
+        ends = [*ends, *self._nodes(thing, pod)]
         since, until = unanswered(pod, parent), pod.time + AHEAD
         own = [one for one in thing.writes if since <= one.time <= until]
         above = [] if parent is None else parent.writes
@@ -208,9 +219,15 @@ class CausalChain:
 
     def _late(self, trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
         """Return whether a DaemonSet's pod came for a node that joined after the write."""
-        if thing.kind != "DaemonSet" or pod.node is None or pod.updated:
+        if thing.kind != "DaemonSet" or pod.updated:
             return False
         return self._objects.ends.joined(pod.cluster, pod.node, trigger.time, pod.time)
+
+    def _nodes(self, thing: Thing, pod: Pod) -> list[TriggerRecord]:
+        """Return what changed the node of a DaemonSet's pod right before: it may fit since then."""
+        if thing.kind != "DaemonSet" or pod.updated:
+            return []
+        return self._objects.ends.changed(pod.cluster, pod.node, pod.time)
 
     def _from_job(
         self, job: Thing, schedule: Thing | None, pod: Pod, walk: Walk, ends: list[TriggerRecord]
@@ -223,6 +240,7 @@ class CausalChain:
         if ends:
             last = ends[-1]
             last.used += 1
+            pod.unasked = not last.asked
             records = (last.record,)
             return walk.answer(records, Effect.REPLACEMENT, named=True) if last.asked else None
         resumed = [
@@ -236,12 +254,9 @@ class CausalChain:
             return None  # Made suspended: the record that resumed it is missing.
         if not _ours(created):
             return walk.answer((created,))
-        if schedule is None:
-            return None
+        write = None if schedule is None else written_before(schedule, created)
         past = walk.past(created, exact=False)
-        until = (created.request.requested or 0) + AHEAD
-        writes = [one for one in schedule.writes if one.time <= until]
-        return past.answer((writes[-1].record,), Effect.SCHEDULE) if writes else None
+        return None if write is None else past.answer((write.record,), Effect.SCHEDULE)
 
 
 def _nearness(trigger: TriggerRecord, pod: Pod) -> tuple[bool, int]:
@@ -261,9 +276,8 @@ def _reaches(parent: Thing, write: TriggerRecord, thing: Thing, pod: Pod) -> boo
     """
     if write.time > pod.time + AHEAD:
         return False
-    touches = write.record.write.touches if write.record.write is not None else ()
     made = _made(thing)
-    if set(touches) <= {Touch.REPLICAS}:
+    if set(write.touches) <= {Touch.REPLICAS}:
         # A new number makes no new ReplicaSet: what made that came later.
         return made is None or made <= write.time
     later = [one.time for one in parent.writes if one.time > write.time and _templates(one)]
@@ -284,16 +298,12 @@ def _reaches(parent: Thing, write: TriggerRecord, thing: Thing, pod: Pod) -> boo
 
 def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     """Return whether a pod came soon enough after a write of unknown size."""
+    if pod.again and Touch.CREATE in trigger.touches:
+        return False  # The first pod in its place was the creation's.
+    fits = _fits_revision(trigger, thing, pod)
+    if fits is not None:
+        return fits
     since = trigger.time
-    began = thing.rollout.began(pod.revision) if thing.rollout and pod.revision else None
-    if began is not None and _lets_go(trigger):
-        return pod.updated
-    if began is not None and _templates(trigger):
-        if since > began + AHEAD:
-            return False  # The pods of this revision were made before.
-        if pod.updated:
-            # Its controller waits for each pod: the revision's first one came in time.
-            return began - since <= WINDOW
     if pod.after is not None and pod.of is not None and pod.of.kind == "ReplicaSet":
         # Its controller makes the missing pods at once, or soon where a quota held them back.
         since = max(since, pod.after.request.requested or 0)
@@ -305,15 +315,31 @@ def _timely(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool:
     return pod.time - since <= WINDOW
 
 
+def _fits_revision(trigger: TriggerRecord, thing: Thing, pod: Pod) -> bool | None:
+    """Return whether a write led to a pod's revision; None where revisions do not decide."""
+    rollout, since = thing.rollout, trigger.time
+    began = rollout.began(pod.revision) if rollout is not None and pod.revision else None
+    if rollout is None or began is None:
+        return None
+    if _lets_go(trigger):
+        return pod.updated
+    if not _templates(trigger):
+        return None
+    if since > began + AHEAD:
+        return False  # The pods of this revision were made before.
+    if since <= began and rollout.first_since(since - SKEW) != pod.revision:
+        return False  # It led to another revision.
+    # Their controller waits for each pod, so that the revision's first one has to come in time.
+    return began - since <= WINDOW if pod.updated else None
+
+
 def _templates(trigger: TriggerRecord) -> bool:
-    write = trigger.record.write
-    return write is not None and not _TEMPLATES.isdisjoint(write.touches)
+    return not _TEMPLATES.isdisjoint(trigger.touches)
 
 
 def _lets_go(trigger: TriggerRecord) -> bool:
     """Return whether a write lets a revision go on that began before: a lower partition."""
-    write = trigger.record.write
-    return write is not None and write.touches == (Touch.RESUME,)
+    return trigger.touches == (Touch.RESUME,)
 
 
 def _ours(record: ControlRecord | None) -> bool:

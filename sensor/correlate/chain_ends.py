@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 WINDOW = 600 * SECOND
 """How long after an end, or a write of unknown size, its pods may come."""
+JOINING = 60 * SECOND
+"""How long after a node joined the pods of DaemonSets come there."""
+PROMPT = 5 * SECOND
+"""A controller answers a change within 30 ms (measured)."""
+_CHANGES = frozenset({Touch.NODE, Touch.TAINT})
 COLLECTION_WINDOW = 60 * SECOND
 """How long after the deletion of a collection, whose record does not name its pods."""
 AHEAD = 2 * SECOND
@@ -105,15 +110,35 @@ class PodEnds:
             ]
         return found
 
-    def joined(self, cluster: str | None, node: str, since: int, until: int) -> bool:
-        """Return whether a node joined its cluster between two times."""
+    def joined(self, cluster: str | None, node: str | None, since: int, until: int) -> bool:
+        """Return whether a node joined its cluster between two times.
+
+        ``node``: None where the records do not show it; then any node right before the end.
+        """
         for record in reversed(self._nodes):
-            write, workload = record.write, record.request.workload
-            if write is None or workload is None or Touch.CREATE not in write.touches:
-                continue
-            if workload.name == node and cluster_of(record.request) == cluster:
-                return since < (record.request.requested or 0) <= until
+            time = record.request.requested or 0
+            near = node is not None or until - time <= JOINING
+            if Touch.CREATE in _touches(record) and near and _is(record, cluster, node):
+                return since < time <= until
         return False
+
+    def changed(self, cluster: str | None, node: str | None, until: int) -> list[TriggerRecord]:
+        """Return the changes of a node's labels or taints right before a time.
+
+        Those of a node that the records do not show ask for nothing that is known.
+        """
+        return [
+            TriggerRecord(
+                record,
+                record.request.requested or 0,
+                None,
+                asked=node is not None and _by_a_client(record.request.actor),
+            )
+            for record in self._nodes
+            if not _CHANGES.isdisjoint(_touches(record))
+            and 0 <= until - (record.request.requested or 0) <= PROMPT
+            and _is(record, cluster, node)
+        ]
 
     def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
         """Return the request that took the node from under a pod: its delete, or a taint."""
@@ -129,6 +154,18 @@ class PodEnds:
             if 0 <= time - (lost.request.requested or 0) <= WINDOW:
                 return lost
         return None
+
+
+def _touches(record: ControlRecord) -> tuple[Touch, ...]:
+    return () if record.write is None else record.write.touches
+
+
+def _is(record: ControlRecord, cluster: str | None, node: str | None) -> bool:
+    """Return whether a record is about a node of a cluster; ``node``: None for any."""
+    workload = record.request.workload
+    if workload is None or cluster_of(record.request) != cluster:
+        return False
+    return node is None or workload.name == node
 
 
 def _keep(ends: list[TriggerRecord], end: TriggerRecord) -> None:

@@ -25,6 +25,8 @@ BURST = 1 * SECOND
 """A controller makes the pods that one write asks for within 0.3 s of each other (measured)."""
 SKEW = SECOND // 20
 """How much a record may be out of its order within one API server's log."""
+_PLACED = frozenset({"DaemonSet", "StatefulSet"})
+"""What has one pod for each place: a node, or a name."""
 _COUNTED = frozenset({"ReplicaSet", "ReplicationController"})
 """What makes a new pod only where it has too few: others replace pods for a new template."""
 
@@ -48,6 +50,11 @@ class TriggerRecord:
     def request(self) -> Request:
         """The record's request."""
         return self.record.request
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """What the record changed."""
+        return () if self.record.write is None else self.record.write.touches
 
     @property
     def ours(self) -> bool:
@@ -113,6 +120,8 @@ class Thing:
         before = None if earlier is None else earlier.replicas
         self.burst = Burst(record, before, record.request.requested or 0)
         write = record.write
+        if self.kind == "StatefulSet" and self.rollout and write is not None:
+            self.rollout.shrank(write.replicas)
         if self.kind in _COUNTED and write is not None:
             had = [one for one in (before, write.old_replicas) if one is not None]
             known = Touch.CREATE in write.touches or had
@@ -138,10 +147,12 @@ class Thing:
             self.missing -= self.missing > 0
         write = pod.created.write
         slot = pod.name if self.kind == "StatefulSet" or write is None else write.slot
-        if write is not None and write.revision is not None and slot is not None:
+        if self.kind in _PLACED and write is not None and slot is not None:
             self.rollout = self.rollout or Rollout()
-            pod.revision = write.revision
-            pod.updated = self.rollout.took(slot, write.revision, pod.time)
+            before = self.rollout.took(slot, write.revision or "", pod.time)
+            pod.revision, pod.again = write.revision, before is not None
+            if write.revision is not None and before:
+                pod.updated, pod.surplus = before != write.revision, before == write.revision
 
 
 @dataclass(slots=True, eq=False)
@@ -168,6 +179,8 @@ class Pod:
     """Whether its node is known: by the scheduler's binding, or as it is a static pod's."""
     answer: RequestedBy | None = None
     """Who asked for it, where that was found."""
+    unasked: bool = False
+    """It is in place of a pod that the control plane ended by itself: no request exists."""
     additions: list[ControlRecord] = field(default_factory=list)
     """Debug containers, image patches and resizes."""
     restarted: dict[tuple[str, str], int | None] = field(default_factory=dict)
@@ -177,6 +190,8 @@ class Pod:
     place: int = 0
     """Which of them it is, from 1."""
     revision: str | None = None
+    again: bool = False
+    """Its node, or its name, had a pod of the workload before."""
     updated: bool = False
     """The pod before it on its node, or of its name, had another revision."""
     of: Thing | None = None

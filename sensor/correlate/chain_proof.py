@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from sensor.correlate.chain_ends import AHEAD
 from sensor.correlate.chain_index import SECOND, SKEW
 from sensor.model.control_plane import Touch
 
@@ -163,8 +164,7 @@ def _stored(trigger: TriggerRecord, made: KubernetesWrite) -> bool:
 
 
 def _only_scales(trigger: TriggerRecord) -> bool:
-    write = trigger.record.write
-    return write is not None and write.touches == (Touch.REPLICAS,)
+    return trigger.touches == (Touch.REPLICAS,)
 
 
 def _grown(root: ControlRecord, thing: Thing) -> tuple[list[int], int] | None:
@@ -203,6 +203,23 @@ def scheduled(schedule: Thing, job: ControlRecord) -> TriggerRecord | None:
     if seen < (job.request.requested or 0) or wrote is None or wrote.generation != version:
         return None
     return write if _made_version(schedule, write.record, version) else None
+
+
+def written_before(schedule: Thing, job: ControlRecord) -> TriggerRecord | None:
+    """Return the write of a CronJob that probably made a Job.
+
+    None where its controller acted on a version right after the Job that no known write made.
+    """
+    time = _time(job)
+    before = [one for one in schedule.writes if one.time <= time + SKEW]
+    ahead = [one for one in schedule.writes if time + SKEW < one.time <= time + AHEAD]
+    found = before[-1] if before else ahead[0] if ahead else None
+    if found is None or schedule.acted is None:
+        return found
+    version, seen = schedule.acted
+    versions = [_version(one) or version for one in schedule.changes]
+    missing = version > max(versions, default=version)
+    return None if missing and 0 <= seen - time <= PROMPT else found
 
 
 def _made_version(schedule: Thing, record: ControlRecord, version: int) -> bool:

@@ -291,6 +291,8 @@ class Touch(StrEnum):
     DELETE = "delete"
     TAINT = "taint"
     """A node was given a taint that ends the pods on it (``NoExecute``)."""
+    NODE = "node"
+    """A node's labels or taints, or a write of a node that does not say what it changed."""
     BIND = "bind"
     EPHEMERAL = "ephemeral"
     IMAGE = "image"

@@ -150,6 +150,118 @@ def test_a_daemon_of_the_same_revision_that_comes_later_was_not_rolled_out() -> 
     assert "agent-6" not in log.answers()
 
 
+def test_a_daemon_in_place_of_one_that_its_node_ended_has_no_requester() -> None:
+    """Its controller deletes the failed one, soon after alice's write: no request exists."""
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    revised(log, 0.1, "agent-0", "r1", "node-0")
+    log.call(60, CONTROLLER.format("daemon-set"), "delete", "pods", name="agent-0")
+    revised(log, 60.1, "agent-1", "r1", "node-0")
+    assert log.answers().keys() == {"agent-0"}
+
+
+def test_a_rollout_whose_write_is_missing_is_not_the_creators() -> None:
+    log = Log()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(0, "alice", "create", "daemonsets", name="agent", answer=answer)
+    revised(log, 0.1, "agent-0", "r1", "node-0")
+    revised(log, 60.1, "agent-1", "r2", "node-0")
+    assert log.answers().keys() == {"agent-0"}
+
+
+def test_who_rolled_a_daemon_set_back_caused_its_pods() -> None:
+    log = rolled_out()
+    answer = {"kind": "DaemonSet", "metadata": {"name": "agent", "uid": "agent"}, "spec": {}}
+    log.call(2500, "carol", "patch", "daemonsets", name="agent", answer=answer, body=TEMPLATE)
+    for number in range(3):
+        revised(log, 2501 + 10 * number, f"agent-{number + 6}", "r1", f"node-{number}")
+    answers = log.answers()
+    assert {answers[f"agent-{number}"].actor for number in (6, 7, 8)} == {"carol"}
+
+
+@pytest.mark.parametrize(
+    ("change", "who"),
+    [({"metadata": {"labels": {"gpu": "yes"}}}, "bob"), ({"spec": {"taints": None}}, "bob")],
+    ids=["label", "taint"],
+)
+def test_who_makes_a_node_fit_for_a_daemon_set_caused_its_pod(
+    change: dict[str, Any], who: str
+) -> None:
+    log = daemons()
+    log.call(90, who, "patch", "nodes", name="node-2", body=change)
+    daemon(log, 90.1, "agent-bbbbb", "node-2")
+    answer = log.answers()["agent-bbbbb"]
+    assert (answer.actor, answer.effect, answer.confidence) == (
+        who,
+        Effect.START,
+        ChainConfidence.INFERRED,
+    )
+
+
+def test_a_change_of_a_node_by_the_control_plane_has_no_requester() -> None:
+    log = daemons()
+    body = {"spec": {"taints": []}}
+    log.call(90, CONTROLLER.format("node"), "patch", "nodes", name="node-2", body=body)
+    daemon(log, 90.1, "agent-bbbbb", "node-2")
+    assert "agent-bbbbb" not in log.answers()
+
+
+def test_a_daemon_whose_node_the_records_hide_came_for_the_node_that_joined() -> None:
+    log = daemons()
+    log.call(90, "system:node:node-2", "create", "nodes", name="node-2")
+    daemon(log, 90.2, "agent-bbbbb", "node-2")
+    for line in log.lines:
+        if line["objectRef"].get("subresource") == "binding":
+            del line["requestObject"]
+    assert "agent-bbbbb" not in log.answers()
+
+
+def stateful() -> Log:
+    """Alice's StatefulSet of two pods."""
+    log = Log()
+    answer = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "db", "uid": "db", "generation": 1},
+        "spec": {"replicas": 2},
+    }
+    log.call(0, "alice", "create", "statefulsets", name="db", answer=answer)
+    for number in range(2):
+        member(log, 0.1 + 30 * number, number, f"old-{number}")
+    return log
+
+
+def member(log: Log, time: float, number: int, uid: str) -> None:
+    user = CONTROLLER.format("statefulset")
+    log.pod(time, f"db-{number}", "db", "StatefulSet", user, revision="r1")
+    log.lines[-1]["responseObject"]["metadata"]["uid"] = uid
+
+
+def resized(log: Log, time: float, user: str, new: int, old: int) -> None:
+    answer = {
+        "kind": "Scale",
+        "metadata": {"name": "db", "uid": "db"},
+        "spec": {"replicas": new},
+        "status": {"replicas": old},
+    }
+    log.call(time, user, "patch", "statefulsets/scale", name="db", answer=answer)
+
+
+def test_a_stateful_pod_in_place_of_one_that_its_node_ended_has_no_requester() -> None:
+    log = stateful()
+    log.call(60, CONTROLLER.format("statefulset"), "delete", "pods", name="db-0")
+    member(log, 60.1, 0, "new-0")
+    assert log.answers().keys() == {"old-0", "old-1"}
+
+
+def test_a_stateful_pod_that_comes_back_with_a_scale_is_its_authors() -> None:
+    log = stateful()
+    resized(log, 100, "bob", 1, 2)
+    resized(log, 200, "carol", 2, 1)
+    member(log, 200.1, 1, "new-1")
+    assert log.answers()["new-1"].actor == "carol"
+
+
 def test_a_later_write_is_not_the_cause_of_an_earlier_revision() -> None:
     """While bob's rollout goes on, carol changes the template again."""
     log = rolled_out()

@@ -221,11 +221,26 @@ def _nodes(call: Call) -> Ruling:
         return Ruling(Standing.NO, Effect.NODE_JOIN, frozenset({Touch.CREATE}))
     if call.subresource is None and call.verb in {"delete", "deletecollection"}:
         return Ruling(Standing.RELATED, Effect.NODE_LEAVE, frozenset({Touch.DELETE}))
-    if call.subresource is None and call.verb == "patch" and isinstance(call.request, dict):
-        taints = rows(table(call.request, "spec"), "taints")
-        if any(taint.get("effect") == "NoExecute" for taint in taints):
-            return Ruling(Standing.NO, Effect.NONE, frozenset({Touch.TAINT}))
+    if call.subresource is None and call.verb in WRITES:
+        return _node_changed(call)
     return NOTHING
+
+
+def _node_changed(call: Call) -> Ruling:
+    """Return what a change of a node is: DaemonSets answer its labels and taints."""
+    body = call.request
+    if isinstance(body, dict):
+        spec = table(body, "spec")
+        if any(taint.get("effect") == "NoExecute" for taint in rows(spec, "taints")):
+            return _TAINTED
+        return (
+            _NODE_CHANGED if "taints" in spec or table(body, "metadata").get("labels") else NOTHING
+        )
+    return _NODE_CHANGED
+
+
+_TAINTED = Ruling(touches=frozenset({Touch.TAINT}))
+_NODE_CHANGED = Ruling(touches=frozenset({Touch.NODE}))
 
 
 _JUDGES: dict[str, Callable[[Call], Ruling]] = {
