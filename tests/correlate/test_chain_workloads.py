@@ -201,7 +201,7 @@ def test_who_makes_a_node_fit_for_a_daemon_set_caused_its_pod(
 
 def test_a_change_of_a_node_by_the_control_plane_has_no_requester() -> None:
     log = daemons()
-    body = {"spec": {"taints": []}}
+    body: dict[str, Any] = {"spec": {"taints": []}}
     log.call(90, CONTROLLER.format("node"), "patch", "nodes", name="node-2", body=body)
     daemon(log, 90.1, "agent-bbbbb", "node-2")
     assert "agent-bbbbb" not in log.answers()
