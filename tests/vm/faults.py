@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ from tests.vm.service import (
 LOG = Path("/var/lib/castoff")
 WRONG = "[agent]\nlog_levle = 1\n"
 """A configuration that the agent refuses."""
+
+STATE_DIRECTORY = 238
+"""Exit status of systemd.exec(5)."""
 
 NO_LOOP = 3.0
 """Seconds in which a unit that is started again and again would have been."""
@@ -119,6 +123,19 @@ def a_log_that_cannot_be_written_is_reported_and_caught_up() -> str:
     return next(line for line in said.splitlines() if line.startswith("problem"))
 
 
+def a_state_directory_that_cannot_be_made_fails_once() -> str:
+    """As on a host whose /var is read-only before the package's first start."""
+    run("systemctl", "stop", SERVICE)
+    kept = LOG.rename(LOG.with_name("castoff-kept"))
+    try:
+        with mounted("--bind", str(LOG.parent), over=LOG.parent):
+            run("mount", "-o", "remount,ro,bind", str(LOG.parent))
+            return fails_once(STATE_DIRECTORY, "Read-only file system")
+    finally:
+        kept.rename(LOG)
+        back_to_work()
+
+
 def an_upgrade_on_a_full_disk_leaves_the_old_version_running() -> str:
     share = Path("/usr/share/castoff")
     before, version = show("MainPID"), run("castoff", "--version")
@@ -175,6 +192,63 @@ def the_unit_yields_to_another_agent() -> str:
         other.terminate()
         other.wait(timeout=PATIENCE)
         run("chown", "-R", "castoff:castoff", str(LOG))
+        back_to_work()
+
+
+def a_removal_beside_another_agent_names_it() -> str:
+    """The probes that another agent reads stay; once it has ended the package is whole again."""
+    run("systemctl", "stop", SERVICE)
+    other = subprocess.Popen(
+        ["castoff", "run", "--output", "none"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        until(lambda: castoff("status", "--alive").returncode == 0, "the other agent answers")
+        done = quiet("dpkg", "--purge", "castoff")
+        need(done.returncode == 0, done.stderr)
+        need("the probes stay in the kernel" in done.stderr, done.stderr)
+        need(f"another agent (pid {other.pid}" in done.stderr, done.stderr)
+        need("uses /var/lib/castoff" in done.stderr, done.stderr)
+        need(PINS.is_dir(), "its probes were taken away")
+        need(other.poll() is None, "the other agent ended")
+    finally:
+        other.terminate()
+        other.wait(timeout=PATIENCE)
+    install("new.deb")
+    until(active, "active after another installation")
+    return done.stderr.strip()
+
+
+NORMALIZE = "castoff-normalize.service"
+
+
+def normalize_is_restarted_by_an_upgrade_and_fails_once_without_its_package() -> str:
+    unit, config = Path("/etc/systemd/system") / NORMALIZE, Path("/etc/castoff/normalize.toml")
+    state, records = Path("/var/lib/castoff-normalize"), Path("/var/log/control-planes")
+    shutil.copy(JOB / NORMALIZE, unit)
+    config.write_text(f'[agent]\nstate_dir = "{state}"\n')
+    records.mkdir()
+    run("systemctl", "daemon-reload")
+    try:
+        pids: list[str] = []
+        for name in ("new", "old", "new"):
+            packages = (f"{JOB}/{name}.deb", f"{JOB}/{name}-controlplane.deb")
+            done = quiet("dpkg", "-i", *packages)
+            need(done.returncode == 0, done.stderr)
+            if not pids:
+                run("systemctl", "start", NORMALIZE)
+            until((state / "castoff.db").exists, "normalize has begun")
+            need(active(NORMALIZE), journal(8, NORMALIZE))
+            pids.append(show("MainPID", NORMALIZE))
+        need(len(set(pids)) == len(pids), f"not restarted: {pids}")
+        quiet("dpkg", "--purge", "castoff-controlplane")
+        return fails_once(69, "castoff-controlplane", unit=NORMALIZE)
+    finally:
+        run("systemctl", "stop", NORMALIZE, check=False)
+        run("rm", "-rf", str(state), f"/var/lib/private/{state.name}")
+        unit.unlink()
+        config.unlink()
+        records.rmdir()
+        quiet("dpkg", "--purge", "castoff-controlplane")
         back_to_work()
 
 

@@ -83,8 +83,10 @@ def started() -> str:
     begin, end = (
         int(show(f"ExecMain{key}TimestampMonotonic", PROBES)) for key in ("Start", "Exit")
     )
-    need(ready <= READY_MAX, f"ready after {ready:.1f} s")
-    return f"{PROBES} {(end - begin) / 1e6:.1f} s, {SERVICE} {ready:.1f} s"
+    # Far more of the one than of the other: it waited for the disk.
+    took = f"ready after {ready:.1f} s, {int(show('CPUUsageNSec')) / 1e9:.1f} s of a processor"
+    need(ready <= READY_MAX, took)
+    return f"{PROBES} {(end - begin) / 1e6:.1f} s, {SERVICE} {took}"
 
 
 def the_agent_has_few_rights() -> str:
@@ -316,6 +318,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         faults.a_wrong_configuration_fails_once,
         faults.an_output_of_an_optional_package_fails_once_without_it,
         faults.a_log_that_cannot_be_written_is_reported_and_caught_up,
+        faults.a_state_directory_that_cannot_be_made_fails_once,
         faults.a_second_agent_is_refused,
         faults.the_unit_yields_to_another_agent,
         faults.a_missing_bcc_fails_once,
@@ -323,11 +326,13 @@ STEPS: dict[str, tuple[Step, ...]] = {
         faults.a_missing_bpffs_is_mounted,
         faults.an_upgrade_on_a_full_disk_leaves_the_old_version_running,
         faults.a_half_installed_version_is_mended_by_the_next,
+        faults.normalize_is_restarted_by_an_upgrade_and_fails_once_without_its_package,
         audit_rules_are_off_until_asked_for,
         rules_are_loaded_again_by_the_unit,
         removal_takes_probes_rules_and_units("deb"),
         purge_leaves_nothing,
         deb_is_installed_again,
+        faults.a_removal_beside_another_agent_names_it,
         faults.immutable_audit_is_named,
         faults.lockdown_is_named,
     ),

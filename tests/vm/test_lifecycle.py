@@ -122,7 +122,10 @@ def play(request: pytest.FixtureRequest, kind: str, directory: Path) -> dict[str
     job = directory / "job"
     words = " ".join((kind, *PARTS))
     job.write_text(f"#!/bin/sh\ncd castoff && exec python3 -m tests.vm.lifecycle {words}\n")
-    files = {**built(kind, directory), "service-test": ROOT / "packaging/debian/tests/service"}
+    files = built(kind, directory) | {
+        "service-test": ROOT / "packaging/debian/tests/service",
+        "castoff-normalize.service": ROOT / "deploy/normalize/castoff-normalize.service",
+    }
     with started(directory, job, files) as guest:
         found = guest.read(show)
     support.booted(request.node.nodeid, kind, found)
