@@ -18,9 +18,9 @@ Rules, in their order:
 from __future__ import annotations
 
 from sensor.correlate.chain_additions import added_by
-from sensor.correlate.chain_answer import Walk, static_pod, whole
-from sensor.correlate.chain_ends import AHEAD, WINDOW
-from sensor.correlate.chain_index import OBJECTS_LIMIT, SECOND, SKEW, Pod, Thing, TriggerRecord
+from sensor.correlate.chain_answer import Walk, same_client, static_pod, whole
+from sensor.correlate.chain_ends import AHEAD, CLOSE, WINDOW
+from sensor.correlate.chain_index import OBJECTS_LIMIT, SKEW, Pod, Thing, TriggerRecord
 from sensor.correlate.chain_objects import ClusterObjects, owner_of
 from sensor.correlate.chain_proof import (
     asked_for,
@@ -38,10 +38,6 @@ from sensor.model.control_plane import (
     RequestedBy,
     Touch,
 )
-
-CLOSE = 5 * SECOND
-"""Two writes so near to each other may both have done it."""
-
 
 _TEMPLATES = frozenset({Touch.CREATE, Touch.TEMPLATE, Touch.RESUME, Touch.ANY})
 
@@ -79,8 +75,8 @@ class CausalChain:
         is when it started, in wall-clock ns.
         """
         added = added_by(pod, container, attempt, started)
-        if added is not None:
-            return Walk((), exact=pod.uid is not None).answer((added,), named=bool(attempt))
+        if added:
+            return Walk((), exact=pod.uid is not None).answer(added, named=bool(attempt))
         if attempt:
             return None
         named = pod.created.request.containers
@@ -173,7 +169,7 @@ class CausalChain:
         if not fitting:
             return None
         best = fitting[0]
-        rivals = [one for one in fitting[:0:-1] if one.request.actor != best.request.actor]
+        rivals = [one for one in fitting[:0:-1] if not same_client(one.record, best.record)]
         best.used += 1
         if not best.asked and not rivals:
             pod.unasked = True

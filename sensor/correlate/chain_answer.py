@@ -99,6 +99,17 @@ def _named(workload: Workload) -> str:
     return workload.name or (workload.task or "").rpartition("/")[2] or "-"
 
 
+def client_of(record: ControlRecord) -> tuple[str | None, str | None]:
+    """Return who made a request, and as whom. Its groups and its token may change meanwhile."""
+    actor = record.request.actor
+    return (None, None) if actor is None else (actor.name, actor.impersonated)
+
+
+def same_client(one: ControlRecord, other: ControlRecord) -> bool:
+    """Return whether two requests are of one client."""
+    return client_of(one) == client_of(other)
+
+
 def step_of(request: Request) -> ChainStep:
     """Return a record as a step of the chain."""
     actor, workload = request.actor, request.workload

@@ -26,6 +26,8 @@ COLLECTION_WINDOW = 60 * SECOND
 """How long after the deletion of a collection, whose record does not name its pods."""
 AHEAD = 2 * SECOND
 """How much later than its effect a record's own time may be: API servers' clocks differ."""
+CLOSE = 5 * SECOND
+"""Two writes so near to each other may both have done it."""
 NODES_LIMIT = 4096
 """Nodes that joined, left or were tainted."""
 ENDS_LIMIT = 64

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from sensor.correlate.chain_answer import client_of
 from sensor.correlate.chain_ends import AHEAD, cluster_of
 from sensor.correlate.chain_index import SECOND, SKEW
 
@@ -55,10 +56,10 @@ class NamelessPods:
         time = _time(binding)
         found = [one for one in self._waiting if _fits(one, binding, workload)]
         found.sort(key=lambda one: (_time(one) > time + SKEW, abs(time - _time(one))))
-        clients = {_client(one): one for one in reversed(found)}
+        clients = {client_of(one): one for one in reversed(found)}
         if len(clients) > 1:
             clients = {key: one for key, one in clients.items() if may_name(one)}
-        nearest = [one for one in found if clients.get(_client(one)) is one]
+        nearest = [one for one in found if clients.get(client_of(one)) is one]
         if len(nearest) == 1:
             self._waiting.remove(nearest[0])
         return nearest
@@ -74,11 +75,6 @@ def _fits(created: ControlRecord, binding: ControlRecord, workload: Workload) ->
         return False
     prefix = about.generate_name
     return prefix is None or (workload.name or "")[:-GENERATED] == prefix[:PREFIX_LIMIT]
-
-
-def _client(record: ControlRecord) -> tuple[str | None, str | None]:
-    actor = record.request.actor
-    return (None, None) if actor is None else (actor.name, actor.impersonated)
 
 
 def _time(record: ControlRecord) -> int:

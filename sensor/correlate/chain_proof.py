@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from sensor.correlate.chain_answer import client_of
 from sensor.correlate.chain_ends import AHEAD
 from sensor.correlate.chain_index import SECOND, SKEW
 from sensor.model.control_plane import Touch
@@ -38,7 +39,7 @@ def proven(pod: Pod, thing: Thing, parent: Thing | None) -> TriggerRecord | None
     if parent is None or direct is not None:
         return direct
     found = _led_to(parent.writes, root, thing)
-    actors = {one.request.actor for one in found}
+    actors = {client_of(one.record) for one in found}
     return found[-1] if len(actors) == 1 else None
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.correlate.chain_answer import same_client
 from sensor.correlate.chain_ends import AHEAD
 from sensor.correlate.chain_index import SECOND
 from sensor.model.control_plane import ActorKind
@@ -58,12 +59,16 @@ class EcsRules:
     def causes(self, home: Home, run: ControlRecord) -> list[ControlRecord]:
         """Return the writes that may have caused a call of RunTask, the best at first."""
         rule = (run.ecs.rule if run.ecs is not None else None) or ""
-        until = _time(run) + AHEAD
+        writes = [
+            one
+            for one in self._writes.get((*home, rule[:STARTED_BY_LIMIT])) or ()
+            if _time(one) <= _time(run) + AHEAD and _fits(one, rule, run)
+        ]
+        # A write after the call counts only where clocks differ, and no earlier one fits.
+        writes = [one for one in writes if _time(one) <= _time(run)] or writes
         latest: dict[tuple[str | None, str | None], ControlRecord] = {}
         rivals: list[ControlRecord] = []
-        for write in self._writes.get((*home, rule[:STARTED_BY_LIMIT])) or ():
-            if _time(write) > until or not _fits(write, rule, run):
-                continue
+        for write in writes:
             facts = write.ecs
             place = (None, None) if facts is None else (facts.rule, facts.scope)
             before = latest.get(place)
@@ -75,7 +80,7 @@ class EcsRules:
             return []
         best = found[0]
         close = [one for one in rivals if _time(best) - _time(one) <= CLOSE]
-        others = [one for one in (*found[1:], *close) if one.request.actor != best.request.actor]
+        others = [one for one in (*found[1:], *close) if not same_client(one, best)]
         return [best, *others]
 
 

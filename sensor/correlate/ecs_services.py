@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.correlate.chain_answer import same_client
 from sensor.correlate.chain_ends import AHEAD, WINDOW
 from sensor.correlate.chain_index import SECOND
 from sensor.dataclass import dataclass
@@ -107,11 +108,13 @@ class EcsServices:
             fitting = [one for one in fitting if one.deployment == deployment or one.replaces]
         if not fitting:
             return None
-        best = fitting[-1]
+        # A write after the task is its cause only where clocks differ, and no other one fits.
+        fitting.sort(key=lambda one: (one.time > time, abs(time - one.time)))
+        best = fitting[0]
         rivals = [
             one
-            for one in fitting[:-1]
-            if time - one.time <= WINDOW and one.record.request.actor != best.record.request.actor
+            for one in fitting[:0:-1]
+            if time - one.time <= WINDOW and not same_client(one.record, best.record)
         ]
         best.used += 1
         return Cause(tuple(one.record for one in (best, *rivals)), best.replaces)

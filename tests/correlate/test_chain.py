@@ -211,6 +211,17 @@ def test_two_writes_that_fit_are_ambiguous_and_name_both() -> None:
     assert set(answer.candidates) == {"bob", "carol"}
 
 
+def test_two_writes_of_one_client_are_not_ambiguous() -> None:
+    """A new token may have other groups, and come from another pod of a service account."""
+    log = Log()
+    log.deployment(0, "alice", 1)
+    log.deployment(0.005, "alice", 1, verb="patch", body=TEMPLATE)
+    log.lines[-1]["user"]["groups"] = ["oncall"]
+    log.replicaset(0.01, "web-1", 1)
+    log.pod(0.02, "web-1-aaaaa", "web-1")
+    assert log.answers()["web-1-aaaaa"].actor == "alice"
+
+
 def test_a_write_before_a_pod_is_its_cause_rather_than_one_after_it() -> None:
     """Both are near, so that no answer is exact; the deletion accounts for one pod, once."""
     log = started()

@@ -119,3 +119,15 @@ def test_a_new_number_of_none_asks_for_nothing() -> None:
     log.scaled(0, "bob", 0, 2)
     log.ran(10, "a")
     assert answers(log.lines) == {}
+
+
+def test_a_task_before_a_write_takes_nothing_of_what_that_asked_for() -> None:
+    """Bob's rollout ends while carol scales: each task is its own author's, or ambiguous."""
+    log = EcsLog()
+    log.service(0, "bob", {"forceNewDeployment": True}, deployment=NEXT, desired=1, running=1)
+    log.ran(700, "a", started_by=NEXT)
+    log.service(701, "carol", {"desiredCount": 2}, deployment=NEXT, desired=2, running=1)
+    log.ran(705, "b", started_by=NEXT)
+    found = answers(log.lines)
+    assert found["a"].candidates == ("bob", "carol")
+    assert found["b"].actor == "carol"
