@@ -39,7 +39,7 @@ EVERYTHING = {
         "run": "/run/castoff",
         "state": "/mnt/state",
     },
-    "priorityClass": {"name": "sensors", "create": True, "value": 1000},
+    "priorityClass": {"name": "sensors", "create": True, "value": 1000, "quota": True},
     "affinity": {"nodeAffinity": {}},
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},
@@ -167,6 +167,17 @@ def test_the_component_for_selinux_is_valid(tmp_path: Path) -> None:
     kubernetes_validate.validate(one(found, "DaemonSet"), VERSIONS[-1], strict=True)
 
 
+def test_a_quota_is_for_the_pods_priority_class(tmp_path: Path) -> None:
+    for found in (
+        with_component(tmp_path, "base", "priority-quota"),
+        template(tmp_path, {"priorityClass": {"quota": True}}),
+    ):
+        quota = one(found, "ResourceQuota")
+        kubernetes_validate.validate(quota, VERSIONS[-1], strict=True)
+        (expression,) = quota["spec"]["scopeSelector"]["matchExpressions"]
+        assert expression["values"] == [pod(found)["priorityClassName"]]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     "values", [{}, EVERYTHING, AWKWARD], ids=["defaults", "everything", "awkward"]
@@ -227,6 +238,7 @@ def test_helm_finds_no_fault() -> None:
         {"priorityClass": {"value": 2_000_000_000}},
         {"priorityClass": {"create": True}},
         {"priorityClass": {"create": True, "name": ""}},
+        {"priorityClass": {"quota": True, "name": ""}},
         {"image": {"repository": "registry.example/castoff:1"}},
         {"image": {"tag": "sha256:0"}},
         {"secretName": "My Secret"},
