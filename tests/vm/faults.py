@@ -203,8 +203,11 @@ def a_removal_beside_another_agent_names_it() -> str:
     )
     try:
         until(lambda: castoff("status", "--alive").returncode == 0, "the other agent answers")
+        fails_once(75, "another agent (pid ")
         done = quiet("dpkg", "--purge", "castoff")
         need(done.returncode == 0, done.stderr)
+        listed = run("systemctl", "list-units", "--all", "--no-legend", SERVICE)
+        need(not listed, f"the failed unit is left: {listed}")
         need("the probes stay in the kernel" in done.stderr, done.stderr)
         need(f"another agent (pid {other.pid}" in done.stderr, done.stderr)
         need("uses /var/lib/castoff" in done.stderr, done.stderr)
