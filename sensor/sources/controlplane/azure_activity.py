@@ -7,6 +7,7 @@ operation and resource. ``container`` in Microsoft.Storage is a folder, so the p
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
@@ -219,7 +220,8 @@ def record_of(activity: Activity, ref: RecordRef) -> ControlRecord:
 def _ran_already(activity: Activity) -> bool:
     """A start that answers 204 found the group running: a success, and no start."""
     words = (activity.sub_status, text(activity.properties, "statusCode"))
-    return any((word or "").lower() in _RAN_ALREADY for word in words)
+    plain = [(word or "").partition("(")[0].replace(" ", "").lower() for word in words]
+    return not _RAN_ALREADY.isdisjoint(plain)
 
 
 def _spelled(named: str, activity: Activity) -> str:
@@ -236,15 +238,23 @@ def _actor(activity: Activity) -> Actor | None:
     name = activity.caller or person or text(claims, "name") or text(claims, "appid")
     if name is None:
         return None
-    kind = ActorKind.SERVICE_ACCOUNT if _is_app(claims, person) else ActorKind.USER
+    kind = ActorKind.SERVICE_ACCOUNT if _is_app(claims, person, activity.caller) else ActorKind.USER
     return Actor(name, kind, id=text(claims, _OBJECT_ID))
 
 
-def _is_app(claims: Json, person: str | None) -> bool:
+def _is_app(claims: Json, person: str | None, caller: str | None) -> bool:
+    """Return whether an application called by itself. A person's token names one, too."""
     given = text(claims, "idtyp")
     if given is not None:
         return given == "app"
-    return person is None and text(claims, "appid") is not None
+    if person is not None or any(text(claims, name) is not None for name in _OF_PERSONS):
+        return False
+    # A person's caller is a name; that of an application is its id.
+    return text(claims, "appid") is not None or _ID.fullmatch(caller or "") is not None
+
+
+_OF_PERSONS = ("name", "unique_name", "http://schemas.microsoft.com/identity/claims/scope")
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def _workload(activity: Activity, resource: str | None) -> Workload:

@@ -23,7 +23,7 @@ from sensor.sources.controlplane.addresses import is_address
 from sensor.sources.controlplane.aws_identity import actor
 from sensor.sources.controlplane.aws_reading import tail
 from sensor.sources.controlplane.identity import key
-from sensor.sources.controlplane.json_text import Json, rows, table, text
+from sensor.sources.controlplane.json_text import Json, nested, rows, table, text
 from sensor.sources.controlplane.times import wall
 
 _CHINA = ".cn"
@@ -40,10 +40,11 @@ def read(value: Json, ref: RecordRef) -> ControlRecord:
     """Return the record of a call."""
     service = (text(value, "eventSource") or "").removesuffix(_CHINA)
     name = text(value, "eventName") or "-"
-    asked, answered = table(value, "requestParameters"), table(value, "responseElements")
+    # Some stores keep these objects as text.
+    asked, answered = nested(value, "requestParameters"), nested(value, "responseElements")
     reading = ecs_calls.reading(service, name, asked, answered)
     who = actor(value)
-    error = text(value, "errorCode")
+    error = text(value, "errorCode") or text(value, "errorMessage")
     outcome = RequestOutcome.FAILURE if error else reading.outcome or RequestOutcome.SUCCESS
     address = text(value, "sourceIPAddress")
     seen = (address,) if address is not None and is_address(address) else ()

@@ -85,16 +85,22 @@ def _method(method: str | None) -> tuple[str | None, str | None, str | None, str
 
 
 def _path(name: str, resource: str | None) -> dict[str, str]:
-    """Return namespace and name from ``apps/v1/namespaces/NS/deployments/NAME[/sub]``."""
-    parts = name.split("/")
+    """Return namespace and name from ``apps/v1/namespaces/NS/deployments/NAME[/sub]``.
+
+    Names are read by their places: a namespace may be called ``pods``, and a pod as well.
+    """
     names: dict[str, str] = {}
-    if "namespaces" in parts[:-1]:
-        names["namespace"] = parts[parts.index("namespaces") + 1]
-    if resource in parts:
-        at = len(parts) - 1 - parts[::-1].index(resource)
-        if at + 1 < len(parts):
-            names["name"] = parts[at + 1]
+    behind = name.split("/")[_VERSION:]
+    if len(behind) > _NAMED and behind[0] == "namespaces" and resource != "namespaces":
+        names["namespace"] = behind[1]
+        behind = behind[_NAMED:]
+    if len(behind) >= _NAMED and behind[0] == resource and behind[1]:
+        names["name"] = behind[1]
     return names
+
+
+_VERSION, _NAMED = 2, 2
+"""Parts of ``GROUP/VERSION``, and of ``RESOURCE/NAME``."""
 
 
 def _level(body: object, answer: Json | None) -> str:

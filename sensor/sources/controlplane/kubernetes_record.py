@@ -124,7 +124,10 @@ def _about(call: Call, ruled: Ruling, metadata: Json, *, early: bool) -> Workloa
     # An Eviction or a Binding in the answer has the pod's name, and no uid of a pod.
     uid = text(answered, "uid") or (None if static or early else call.object_uid)
     name = given = call.name or text(answered, "name")
-    wanted = table(call.request, "metadata") if name is None or static else _NONE
+    scheduled = effect is _SCHEDULED
+    wanted = table(call.request, "metadata") if name is None or static or scheduled else _NONE
+    if scheduled and uid is None:
+        uid = text(wanted, "uid")
     if name is None and kind in _NAMED_BY_BODY:
         given = text(wanted, "name")
     return _workload(
@@ -134,7 +137,7 @@ def _about(call: Call, ruled: Ruling, metadata: Json, *, early: bool) -> Workloa
         None if early or uid is None else shared_name(uid),
         owner(metadata) if "ownerReferences" in metadata and kind not in _UNOWNED else None,
         ruled.replicas if kind in _REPLICATED else None,
-        node=_bound_to(call) if effect is _SCHEDULED else None,
+        node=_bound_to(call) if scheduled else None,
         node_uid=_node_uid(call, answered, wanted) if static else None,
         generate_name=text(wanted, "generateName") if name is None else None,
     )

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sensor.model.control_plane import ControlRecord, Effect, Standing
+from sensor.model.control_plane import ActorKind, ControlRecord, Effect, Standing
 from sensor.sources.controlplane.azure_operations import BY_CAPITALS
 from sensor.sources.controlplane.reader import Reader, read
 
@@ -41,6 +41,48 @@ def test_a_fleet_of_groups_starts_as_a_group_does(
     assert (one.standing, one.request.effect) == (standing, effect)
     assert one.request.workload is not None
     assert (one.request.workload.kind, one.request.workload.name) == ("NGroup", "workers")
+
+
+def activity(**parts: object) -> ControlRecord:
+    value = {
+        "operationName": {"value": "Microsoft.ContainerInstance/containerGroups/start/action"},
+        "resourceId": "/subscriptions/1/x",
+        "correlationId": "c",
+        "status": {"value": "Succeeded"},
+        **parts,
+    }
+    (one,) = read([json.dumps(value).encode()], Reader("file", whole=True))
+    assert isinstance(one, ControlRecord)
+    return one
+
+
+@pytest.mark.parametrize(
+    "word", ["NoContent", "204", "No Content (HTTP Status Code: 204)", "nocontent"]
+)
+def test_a_start_of_a_group_that_runs_starts_nothing(word: str) -> None:
+    assert activity(subStatus={"value": word}).request.effect is Effect.NONE
+
+
+APP = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+
+
+@pytest.mark.parametrize(
+    ("caller", "claims", "kind"),
+    [
+        ("alice@example.com", {}, ActorKind.USER),
+        (APP, {}, ActorKind.SERVICE_ACCOUNT),
+        (APP, {"appid": APP}, ActorKind.SERVICE_ACCOUNT),
+        (None, {"name": "Alice", "appid": APP}, ActorKind.USER),
+        (None, {"name": "Alice", "appid": APP, "idtyp": "app"}, ActorKind.SERVICE_ACCOUNT),
+    ],
+    ids=["person", "id", "application", "guest with a client application", "said by the token"],
+)
+def test_a_persons_token_names_an_application_too(
+    caller: str | None, claims: dict[str, str], kind: ActorKind
+) -> None:
+    actor = activity(caller=caller, claims=claims).request.actor
+    assert actor is not None
+    assert actor.kind is kind
 
 
 def test_an_operation_is_found_by_its_capitals() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.model.control_plane import Effect, RecordRef, Standing
+from sensor.model.control_plane import Effect, RecordRef, RequestOutcome, Standing
 from sensor.sources.controlplane.cloudtrail import is_record, read
 
 
@@ -56,3 +56,24 @@ def test_a_daemon_is_named(
         assert request.workload.definition == "logs:3"
         assert request.cluster is not None
         assert request.cluster.name == "p"
+
+
+def test_parameters_and_answers_may_be_texts_of_json() -> None:
+    record = {
+        "eventSource": "ecs.amazonaws.com",
+        "eventName": "RunTask",
+        "requestParameters": '{"cluster": "prod"}',
+        "responseElements": '{"tasks": [{"taskArn": "arn:t"}]}',
+    }
+    request = read(record, RecordRef("trail.json", 1)).request
+    assert request.workload is not None
+    assert request.workload.task == "arn:t"
+
+
+def test_an_error_without_a_code_is_a_failure() -> None:
+    record = {
+        "eventSource": "ecs.amazonaws.com",
+        "eventName": "RunTask",
+        "errorMessage": "User is not authorized",
+    }
+    assert read(record, RecordRef("trail.json", 1)).request.outcome is RequestOutcome.FAILURE
