@@ -35,7 +35,16 @@ if TYPE_CHECKING:
 
     from sensor.agent.receivers.fetching import Fetch
     from sensor.agent.receivers.settings import PushSection, PushSettings
+    from sensor.settings.secret import Secret
 
+LONGEST = {
+    "/sns": 1 << 20,
+    "/event-bridge": 4 << 20,
+    "/event-grid": 8 << 20,
+    "/pub-sub": 16 << 20,
+}
+"""Bytes of a body. SNS and EventBridge send at most 256 KiB or 1 MiB, Event Grid batches of 1 MiB,
+Pub/Sub 10 MB in base64 (their pages on quotas)."""
 MESSAGES_LIMIT = 100_000
 """Ids of messages that are remembered; after a restart the events' own ids are the same."""
 
@@ -68,16 +77,41 @@ class CloudPush:
     def server(self) -> PostServer:
         """Return the server."""
         where = listen_settings(self._settings.server)
-        return PostServer(where, self.answer, frozenset({"POST", "OPTIONS"}))
+        return PostServer(where, self.answer, frozenset({"POST", "OPTIONS"}), self.admit)
 
-    async def answer(self, post: Post) -> Reply:
-        """Answer a request once its records are durable. Raises Refused, ValueError."""
+    def admit(self, post: Post) -> int:
+        """Return how long the body of a request may be, by its head. Raises Refused.
+
+        What the head has to prove is proven here, before the body takes memory.
+        """
         path = post.path.rstrip("/")
         if path not in self._settings.paths:
             raise RefusedPost(404)
         if post.method == "OPTIONS" and path != "/event-grid":
             raise RefusedPost(405)
-        return await self._answers[path](post)
+        secret, parameter = self._secret(path)
+        if secret is not None and not shows(post, secret, parameter):
+            raise RefusedPost(401, "the secret is missing or wrong")
+        if path == "/pub-sub" and self._settings.pub_sub.audience:
+            bearer = post.headers.get("authorization", "").lower().startswith("bearer ")
+            if not bearer:
+                raise RefusedPost(401, "no token")
+        return LONGEST[path]
+
+    def _secret(self, path: str) -> tuple[Secret | None, str | None]:
+        """Return the secret that a path wants, and the parameter that may hold it."""
+        if path == "/event-bridge":
+            return self._settings.event_bridge.secret, None
+        if path == "/event-grid":
+            return self._settings.event_grid.secret, "code"
+        if path == "/pub-sub" and self._settings.pub_sub.secret:
+            return self._settings.pub_sub.secret, "token"
+        return None, None
+
+    async def answer(self, post: Post) -> Reply:
+        """Answer a request once its records are durable. Raises Refused, ValueError."""
+        self.admit(post)
+        return await self._answers[post.path.rstrip("/")](post)
 
     async def _from_sns(self, post: Post) -> Reply:
         verifier = self._sns
@@ -99,14 +133,10 @@ class CloudPush:
         return Reply()
 
     async def _from_event_bridge(self, post: Post) -> Reply:
-        if not shows(post, self._settings.event_bridge.secret):
-            raise RefusedPost(401, "the secret is missing or wrong")
         await self._take(f"event-bridge {post.peer}", post.body)
         return Reply()
 
     async def _from_event_grid(self, post: Post) -> Reply:
-        if not shows(post, self._settings.event_grid.secret, "code"):
-            raise RefusedPost(401, "the secret is missing or wrong")
         reply = event_grid.handshake(post)
         if reply is None:
             await self._take(f"event-grid {post.peer}", post.body)
@@ -123,8 +153,6 @@ class CloudPush:
                 raise RefusedPost(401, str(error)) from None
             except OSError as error:
                 raise RefusedPost(503, str(error)) from None
-        if settings.secret and not shows(post, settings.secret, "token"):
-            raise RefusedPost(401, "the secret is missing or wrong")
         id_, data = _pub_sub_message(post.body)
         await self._once(f"pub-sub {id_}", f"pub-sub {post.peer}", data)
         return Reply()

@@ -121,7 +121,9 @@ class RefusedPost(Exception):
 class PostServer:
     """Listens. ``take`` gets each request and returns its answer once the content is durable.
 
-    It raises ValueError for a body that cannot be read, and :class:`RefusedPost`.
+    It raises ValueError for a body that cannot be read, and :class:`RefusedPost`. ``admit`` gets
+    the head of a request before its body is read, and returns how long that may be: a stranger
+    fills no memory. It raises :class:`RefusedPost`, too.
     """
 
     def __init__(
@@ -129,10 +131,12 @@ class PostServer:
         settings: ListenSettings,
         take: Callable[[Post], Awaitable[Reply]],
         methods: frozenset[str] = frozenset({"POST"}),
+        admit: Callable[[Post], int] = lambda _: BODY_LIMIT,
     ) -> None:
         self._settings = settings
         self._take = take
         self._methods = methods
+        self._admit = admit
         self._server: asyncio.Server | None = None
         self._open = 0
         self.batches = 0
@@ -228,6 +232,7 @@ class PostServer:
         head: h11.Request | None = None
         body = bytearray()
         begun = False
+        longest = 0
         try:
             async with asyncio.timeout(IDLE_SECONDS) as limit:
                 while True:
@@ -239,10 +244,10 @@ class PostServer:
                             limit.reschedule(asyncio.get_running_loop().time() + REQUEST_SECONDS)
                     elif isinstance(event, h11.Request):
                         head = event
-                        self._check(event)
+                        longest = self._check(event, peer)
                     elif isinstance(event, h11.Data):
                         body += event.data
-                        if len(body) > BODY_LIMIT:
+                        if len(body) > longest:
                             raise RefusedPost(413)
                     else:
                         whole = isinstance(event, h11.EndOfMessage)
@@ -252,12 +257,15 @@ class PostServer:
                 return None
             raise RefusedPost(408) from None
 
-    def _check(self, head: h11.Request) -> None:
+    def _check(self, head: h11.Request, peer: str) -> int:
+        """Return how long the body may be. Raises :class:`RefusedPost`."""
         if head.method.decode("ascii") not in self._methods:
             raise RefusedPost(405)
+        longest = min(BODY_LIMIT, self._admit(_post(peer, head, b"")))
         length = dict(head.headers).get(b"content-length")
-        if length is not None and int(length) > BODY_LIMIT:
+        if length is not None and int(length) > longest:
             raise RefusedPost(413)
+        return longest
 
 
 async def _read(

@@ -201,3 +201,20 @@ def test_what_is_not_configured_does_not_exist() -> None:
 def test_an_ipv6_address_to_listen_at_loses_its_brackets() -> None:
     where = listen_settings(PushSection("[::1]:8444", "/c", "/k"))
     assert (where.host, where.port, where.section) == ("::1", 8444, "push")
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("/event-bridge", 401), ("/event-grid?code=wrong", 401), ("/pub-sub", 401), ("/other", 404)],
+)
+def test_the_head_of_a_push_is_judged_without_its_body(target: str, status: int) -> None:
+    receiver = Receiver()
+    with pytest.raises(RefusedPost) as refused:
+        receiver.push.admit(Post("10.0.0.1", "POST", target, {}, b""))
+    assert refused.value.status == status
+    headers = {"x-api-key": SECRET, "authorization": "Bearer x"}
+    longest = [
+        receiver.push.admit(Post("10.0.0.1", "POST", path, headers, b""))
+        for path in ("/sns", "/event-bridge", "/event-grid", "/pub-sub")
+    ]
+    assert longest == sorted(longest)

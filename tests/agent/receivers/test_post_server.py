@@ -20,11 +20,19 @@ async def answer(post: Post) -> Reply:
     return Reply(200, {"content-type": "text/plain"}, post.body + post.headers["x-a"].encode())
 
 
+def admit(post: Post) -> int:
+    if post.path == "/secret":
+        raise RefusedPost(401)
+    return 8
+
+
 async def asked(where: Place, data: bytes, until: bytes = b"") -> bytes:
     """Return what a client without a certificate is answered."""
     settings = where.settings()
     server = PostServer(
-        post_server.ListenSettings("127.0.0.1", 0, settings.certificate, settings.key), answer
+        post_server.ListenSettings("127.0.0.1", 0, settings.certificate, settings.key),
+        answer,
+        admit=admit,
     )
     port = await server.start()
     try:
@@ -64,3 +72,22 @@ def test_a_connection_that_asks_nothing_ends(
 def test_a_head_without_an_end_is_refused(place: Place) -> None:
     data = b"POST /ok HTTP/1.1\r\n" + b"X-A: " + b"a" * (post_server.HEAD_LIMIT + 10)
     assert asyncio.run(asked(place, data)) == b""
+
+
+def test_a_stranger_is_refused_before_the_body_comes(place: Place) -> None:
+    """The body that is announced never comes: the answer does not wait for it."""
+    data = b"POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+    assert asyncio.run(asked(place, data)).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 9\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n",
+    ],
+    ids=["announced", "in chunks"],
+)
+def test_each_path_has_its_own_longest_body(place: Place, rest: bytes) -> None:
+    data = b"POST /ok HTTP/1.1\r\nHost: x\r\nX-A: a\r\n" + rest
+    assert asyncio.run(asked(place, data)).startswith(b"HTTP/1.1 413")
