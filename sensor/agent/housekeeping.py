@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from sensor.model.observations import Observation
 
 PERIOD = 2.0
-"""Seconds between two rounds."""
+"""Seconds between two rounds while the probes report anything."""
+
+QUIET_PERIOD = 4.0
+"""Seconds after a round in which nothing was new: a round is most of what an idle agent costs."""
 
 STATUS_ROUNDS = 5
 """Rounds between two lines for ``systemctl status``: one costs as much as the rest of a round."""
@@ -25,7 +28,10 @@ SEEN_PERIOD = 60.0
 
 
 class Housekeeping:
-    """One round every ``PERIOD``, in the loop. ``heartbeat_seconds`` 0: no signs of life."""
+    """One round every ``PERIOD`` or ``QUIET_PERIOD``, in the loop.
+
+    ``heartbeat_seconds`` 0: no signs of life.
+    """
 
     def __init__(self, parts: Parts, notifier: Notifier, heartbeat_seconds: float) -> None:
         self.heartbeat_seconds = heartbeat_seconds
@@ -34,15 +40,21 @@ class Housekeeping:
         self._loop = asyncio.get_running_loop()
         self._noted = self._reported = self._loop.time()
         self._rounds = 0
+        self._seen = 0
+        """Observations of the probes up to the latest round."""
 
     async def run(self) -> None:
         """Go on until cancelled."""
+        pause = PERIOD
         while True:
-            await asyncio.sleep(PERIOD)
-            self.round()
+            await asyncio.sleep(pause)
+            pause = PERIOD if self.round() else QUIET_PERIOD
 
-    def round(self) -> None:
-        """Poll the rings, report losses and changes, and notify systemd."""
+    def round(self) -> bool:
+        """Poll the rings, report losses and changes, and notify systemd.
+
+        Return whether anything was new since the round before.
+        """
         parts = self._parts
         parts.ring_reader.poll()
         parts.pipeline.release()
@@ -66,6 +78,8 @@ class Housekeeping:
         if self._notifier.is_heard:
             self._notifier.beat(status.line(parts) if self._rounds % STATUS_ROUNDS == 0 else None)
         self._rounds += 1
+        before, self._seen = self._seen, parts.source.observations
+        return bool(observations) or self._seen != before
 
     def _heartbeat(self) -> list[Observation]:
         if not 0 < self.heartbeat_seconds <= self._loop.time() - self._reported:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from sensor.model.observations import Observation
 
 STALLED = 10_000_000_000
-"""Nanoseconds between two ticks, two seconds apart, after which the agent says that it stalled."""
+"""Nanoseconds between two ticks after which the agent says that it stalled. Two or four seconds are
+as it should be."""
 
 REPORTED_FOR = 30_000_000_000
 """Nanoseconds for which a problem that was mended stays in the agent's health."""

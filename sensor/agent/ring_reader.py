@@ -3,7 +3,7 @@
     urgent record ──▶ drain ──▶ records came: look again on the next tick
                        ▲  ▲         │ nothing new: after twice as long, up to LOOK_LAST
                        │  └─────────┘
-                       └── every two seconds, by the agent's housekeeping
+                       └── every two or four seconds, by the agent's housekeeping
 
 What waits in the rings is safe there, so while describers or the disk are behind nothing is drained
 unless starts and ends fill half of their ring.

@@ -10,12 +10,20 @@ from unittest.mock import MagicMock
 import pytest
 
 from sensor.agent import status
-from sensor.agent.housekeeping import PERIOD, SEEN_PERIOD, STATUS_ROUNDS, Housekeeping
+from sensor.agent.housekeeping import (
+    PERIOD,
+    QUIET_PERIOD,
+    SEEN_PERIOD,
+    STATUS_ROUNDS,
+    Housekeeping,
+)
 from sensor.agent.parts import Parts
 from sensor.linux.systemd import Notifier
 from sensor.model.agent_records import Heartbeat
 from sensor.model.kernel_records import KernelLoss
 
+NOTICED_WITHIN = 5.0
+HALF_A_SECOND = 0.5
 LOSS = KernelLoss(2, 1, "commands", "exec", 3, 0)
 
 
@@ -25,6 +33,7 @@ class Agent:
     def __init__(self, heartbeat_seconds: float) -> None:
         self.parts = MagicMock(spec_set=Parts)
         self.parts.source.losses.return_value = ()
+        self.parts.source.observations = 0
         self.parts.wall.check.return_value = []
         self.parts.probes.tick.return_value = []
         self.parts.optional.losses.return_value = []
@@ -72,6 +81,31 @@ def test_every_round_feeds_the_watchdog_and_some_rounds_the_status() -> None:
         assert lines == ["3 starts reported", *(None,) * (STATUS_ROUNDS - 1), "3 starts reported"]
 
     with_agent(0, check)
+
+
+def test_rounds_are_seldom_while_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, pauses = iter([0, 5, 5, 5, 9]), []
+
+    async def session() -> None:
+        agent = Agent(0)
+
+        async def rest(seconds: float) -> None:
+            pauses.append(seconds)
+            agent.parts.source.observations = next(seen, None)
+            if agent.parts.source.observations is None:
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(asyncio, "sleep", rest)
+        await agent.work.run()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(session())
+    assert pauses == [PERIOD, QUIET_PERIOD, PERIOD, QUIET_PERIOD, QUIET_PERIOD, PERIOD]
+
+
+def test_probes_that_went_away_are_noticed_within_five_seconds() -> None:
+    """A node on which they see nothing has the longer pauses."""
+    assert QUIET_PERIOD + HALF_A_SECOND <= NOTICED_WITHIN
 
 
 def test_without_a_service_manager_no_status_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
