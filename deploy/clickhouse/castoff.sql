@@ -452,44 +452,78 @@ WHERE type IN ('container.start_requested', 'container.stop_requested')
 ORDER BY observed DESC
 LIMIT 1 BY id;
 
--- Who asked for each pod. A node writes the uid of a static pod with dashes, its manifest's hash has none.
+-- Who asked for each pod, and not who added a debug container to it. A node writes the uid of a static pod with dashes, its manifest's hash
+-- has none.
 CREATE VIEW IF NOT EXISTS castoff.explanations AS
 SELECT
     *,
     replaceAll(coalesce(pod_uid, ''), '-', '') AS pod_key,
     JSONExtractString(event, 'orchestrator', 'owner', 'kind') AS owner_kind
 FROM castoff.events FINAL
-WHERE type = 'container.start_explained' AND pod_uid IS NOT NULL
-ORDER BY start_id IS NULL, observed DESC
+WHERE type = 'container.start_explained' AND pod_key != '' AND coalesce(requested_effect, '') != 'ephemeral'
+    AND JSONExtractString(event, 'orchestrator', 'requested_by', 'chain', -1, 'action') NOT IN ('patch pods', 'update pods', 'patch pods/resize')
+ORDER BY start_id IS NOT NULL, observed DESC
 LIMIT 1 BY pod_key;
 
 -- Starts of pods. What kubelet restarted by itself has an attempt above 0 and no requester.
 CREATE VIEW IF NOT EXISTS castoff.pod_starts AS
-SELECT *, replaceAll(coalesce(pod_uid, ''), '-', '') AS pod_key, coalesce(start_attempt, 0) > 0 AS by_kubelet
+SELECT
+    *,
+    replaceAll(coalesce(pod_uid, ''), '-', '') AS pod_key,
+    JSONExtractString(event, 'orchestrator', 'container') AS pod_container,
+    coalesce(start_attempt, 0) > 0 AS by_kubelet
 FROM castoff.starts
 WHERE orchestrator = 'kubernetes';
 
+-- The containers that requests name of each pod: its own, and those that were added for debugging.
+CREATE VIEW IF NOT EXISTS castoff.pod_containers AS
+SELECT
+    replaceAll(coalesce(workload_uid, ''), '-', '') AS pod_key,
+    arrayJoin(JSONExtract(event, 'request', 'containers', 'Array(Tuple(name String))')).1 AS pod_container,
+    argMax(coalesce(request_effect, ''), (request_effect = 'start', time)) AS effect,
+    argMax(actor, (request_effect = 'start', -toUnixTimestamp64Nano(time))) AS requester,
+    argMax(actor_kind, (request_effect = 'start', -toUnixTimestamp64Nano(time))) AS kind
+FROM castoff.requests
+WHERE workload_kind = 'Pod' AND request_effect IN ('start', 'ephemeral') AND request_outcome = 'success' AND coalesce(workload_uid, '') != ''
+GROUP BY pod_key, pod_container
+HAVING pod_container != '';
+
+-- Starts of pods with their requesters: what the node itself explained of the start, else who added the container, else who asked for the pod.
+-- A container that no request names was put into its pod by hand, where the pod's own request names its containers.
+CREATE VIEW IF NOT EXISTS castoff.pod_starts_explained AS
+SELECT
+    s.time AS time, s.host_name AS host_name, s.container_id AS container_id, s.namespace AS namespace, s.pod AS pod, s.image AS image,
+    s.pod_key AS pod_key, s.id AS id, s.by_kubelet AS by_kubelet,
+    own.found AND NOT s.by_kubelet OR NOT s.by_kubelet AND e.type != '' AND NOT by_hand AS explained,
+    p.pod_key != '' AND c.pod_key = '' AND s.pod_container != '' AS by_hand,
+    multiIf(own.found, own.requested_by, c.effect = 'ephemeral', c.requester, e.requested_by) AS requester,
+    multiIf(own.found, own.requested_kind, c.effect = 'ephemeral', c.kind, e.requested_kind) AS kind,
+    multiIf(own.found, own.requested_effect, c.effect = 'ephemeral', toNullable('ephemeral'), e.requested_effect) AS effect,
+    multiIf(own.found, own.requested_confidence, c.effect = 'ephemeral', toNullable('exact'), e.requested_confidence) AS confidence
+FROM castoff.pod_starts AS s
+LEFT JOIN (
+    SELECT coalesce(start_id, '') AS start, true AS found, requested_by, requested_kind, requested_effect, requested_confidence
+    FROM castoff.events FINAL
+    WHERE type = 'container.start_explained' AND start_id IS NOT NULL
+    ORDER BY observed DESC
+    LIMIT 1 BY start
+) AS own ON own.start = s.id
+LEFT JOIN castoff.pod_containers AS c ON c.pod_key = s.pod_key AND c.pod_container = s.pod_container
+LEFT JOIN (SELECT DISTINCT pod_key FROM castoff.pod_containers WHERE effect = 'start') AS p ON p.pod_key = s.pod_key
+LEFT JOIN castoff.explanations AS e ON e.pod_key = s.pod_key;
+
 -- Who has containers started through the cluster: SELECT * FROM castoff.starts_by_requester WHERE day = today()
 CREATE VIEW IF NOT EXISTS castoff.starts_by_requester AS
-SELECT
-    toDate(s.time) AS day,
-    e.requested_by AS requester,
-    e.requested_kind AS kind,
-    e.requested_effect AS effect,
-    e.requested_confidence AS confidence,
-    count() AS starts,
-    uniq(s.pod_key) AS pods,
-    max(s.time) AS last
-FROM castoff.pod_starts AS s
-INNER JOIN castoff.explanations AS e ON s.pod_key = e.pod_key
-WHERE NOT s.by_kubelet
+SELECT toDate(time) AS day, requester, kind, effect, confidence, uniqExact(id) AS starts, uniq(pod_key) AS pods, max(time) AS last
+FROM castoff.pod_starts_explained
+WHERE explained
 GROUP BY day, requester, kind, effect, confidence;
 
 -- Starts that no request explains: a container put into a pod by hand, a forged pod, or a hole in the audit policy.
 CREATE VIEW IF NOT EXISTS castoff.starts_without_request AS
-SELECT time, host_name, container_id, namespace, pod, image, pod_key, id
-FROM castoff.pod_starts
-WHERE NOT by_kubelet AND pod_key NOT IN (SELECT pod_key FROM castoff.explanations)
+SELECT time, host_name, container_id, namespace, pod, image, pod_key, by_hand, id
+FROM castoff.pod_starts_explained
+WHERE NOT by_kubelet AND NOT explained
 ORDER BY time DESC;
 
 -- Requests that led to no start: refused, not schedulable, or an image that cannot be pulled.
@@ -521,19 +555,22 @@ SELECT
     r.workload_namespace AS namespace, r.workload_name AS name, r.request_outcome AS outcome,
     e.pod AS started_pod, e.pod_uid AS started_pod_uid, r.id AS id
 FROM castoff.requests AS r
-LEFT JOIN castoff.explanations AS e
-    ON e.requested_pod_uid = r.actor_pod_uid AND JSONExtractString(e.event, 'orchestrator', 'requested_by', 'request_id') = r.request_id
+LEFT JOIN (
+    SELECT DISTINCT pod, pod_uid, coalesce(requested_pod_uid, '') AS from_pod, JSONExtractString(event, 'orchestrator', 'requested_by', 'request_id') AS request
+    FROM castoff.events FINAL
+    WHERE type = 'container.start_explained' AND requested_pod_uid IS NOT NULL
+) AS e ON e.from_pod = coalesce(r.actor_pod_uid, '') AND e.request = coalesce(r.request_id, '')
 WHERE r.actor_pod_uid IS NOT NULL
 ORDER BY time DESC;
 
--- Clusters and accounts that went silent: SELECT * FROM castoff.control_planes_silent(minutes = 60)
+-- A time ahead of its reading is a wrong clock's. Clusters and accounts that went silent: SELECT * FROM castoff.control_planes_silent(minutes = 60)
 CREATE VIEW IF NOT EXISTS castoff.control_planes_silent AS
 SELECT
     request_source AS source,
     coalesce(request_cluster, '') AS cluster,
     coalesce(request_account, '') AS account,
     count() AS records,
-    max(time) AS last_record,
+    max(least(time, observed)) AS last_record,
     dateDiff('minute', last_record, now64(9, 'UTC')) AS silent_minutes
 FROM castoff.events
 WHERE request_source IS NOT NULL

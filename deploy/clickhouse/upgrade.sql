@@ -20,6 +20,8 @@ DROP VIEW IF EXISTS castoff.population;
 DROP VIEW IF EXISTS castoff.requests;
 DROP VIEW IF EXISTS castoff.explanations;
 DROP VIEW IF EXISTS castoff.pod_starts;
+DROP VIEW IF EXISTS castoff.pod_containers;
+DROP VIEW IF EXISTS castoff.pod_starts_explained;
 DROP VIEW IF EXISTS castoff.starts_by_requester;
 DROP VIEW IF EXISTS castoff.starts_without_request;
 DROP VIEW IF EXISTS castoff.requests_without_start;
