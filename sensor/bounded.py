@@ -1,7 +1,7 @@
 """A mapping with a limit: beyond it the entry that was put longest ago goes, and is counted.
 
 For what any process of the node can fill, each user needs a share of its own:
-:class:`sensor.correlate.shares.SharedTable`. Not for several threads without a lock.
+:class:`sensor.shares.SharedTable`. Not for several threads without a lock.
 """
 
 from __future__ import annotations

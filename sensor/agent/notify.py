@@ -9,6 +9,8 @@ Rules:
 3. It ends after ``seconds``, with its process group. Its output goes nowhere. A POST ends after as
    long, however slowly the receiver answers.
 4. A notice that fails is tried ``ATTEMPTS`` times. ``per_hour`` are sent at most.
+5. Alerts about containers of others than root of the host have half of both numbers, and those of
+   one account a quarter: no user's alerts keep one about root's containers from being sent.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sensor.model.account import owner_in
 from sensor.model.alert import AlertSeverity, AlertState
 from sensor.outputs.http.client import HttpClient, HttpFailed
 from sensor.outputs.http.message import HttpUrl
@@ -55,10 +58,11 @@ class AlertNotices:
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
-        self._waiting: asyncio.Queue[tuple[Alert, bytes]] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[tuple[str | None, Alert, bytes]] = asyncio.Queue(WAITING_MAX)
+        self._waiting_of = Quota(WAITING_MAX)
         self._loop = asyncio.get_running_loop()
         self._hour = self._loop.time()
-        self._sent_in_hour = 0
+        self._sent_in_hour = Quota(settings.per_hour)
         self.counts: Counter[str] = Counter()
         """What became of notices: sent, failed, timed_out, left_out."""
         self._receiver = (
@@ -77,11 +81,12 @@ class AlertNotices:
             return
         if GRAVER.index(alert.severity) < GRAVER.index(AlertSeverity(self._settings.severity)):
             return
-        if self._is_too_many() or self._waiting.full():
+        owner = event.owner or owner_in(alert.workload or "")
+        if not self._may_send(owner):
             self.counts["left_out"] += 1
             return
-        self._sent_in_hour += 1
-        self._waiting.put_nowait((alert, line))
+        self._waiting_of.take(owner)
+        self._waiting.put_nowait((owner, alert, line))
 
     def push(self) -> None:
         """Nothing waits for a push."""
@@ -90,7 +95,9 @@ class AlertNotices:
         """Send notices one by one, until cancelled."""
         try:
             while True:
-                await self._send(*await self._waiting.get())
+                owner, alert, line = await self._waiting.get()
+                self._waiting_of.give_back(owner)
+                await self._send(alert, line)
         finally:
             if self._receiver is not None:
                 await self._receiver.close()
@@ -154,11 +161,41 @@ class AlertNotices:
             return False
         return answer.status // 100 == SUCCESS
 
-    def _is_too_many(self) -> bool:
+    def _may_send(self, owner: str | None) -> bool:
         now = self._loop.time()
         if now - self._hour >= SECONDS_PER_HOUR:
-            self._hour, self._sent_in_hour = now, 0
-        return self._sent_in_hour >= self._settings.per_hour
+            self._hour, self._sent_in_hour = now, Quota(self._settings.per_hour)
+        return self._waiting_of.has_room(owner) and self._sent_in_hour.take(owner)
+
+
+class Quota:
+    """So many at most; others than root have half of them, and one account a quarter."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken: Counter[str | None] = Counter()
+
+    def has_room(self, owner: str | None) -> bool:
+        """Whether one more of that owner's fits; root of the host is None."""
+        total = self._taken.total()
+        if owner is None or total >= self._limit:
+            return total < self._limit
+        others = total - self._taken[None]
+        least = max(1, self._limit // 4)
+        return self._taken[owner] < least and others < max(1, self._limit // 2)
+
+    def take(self, owner: str | None) -> bool:
+        """Take one; False where none is left for that owner."""
+        if not self.has_room(owner):
+            return False
+        self._taken[owner] += 1
+        return True
+
+    def give_back(self, owner: str | None) -> None:
+        """Take one less."""
+        self._taken[owner] -= 1
+        if not self._taken[owner]:
+            del self._taken[owner]
 
 
 def environment(alert: Alert) -> dict[str, str]:

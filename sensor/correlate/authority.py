@@ -24,10 +24,10 @@ from dataclasses import field
 from enum import Enum, auto, unique
 from typing import TYPE_CHECKING
 
-from sensor.correlate.shares import PART_OF
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import ContainerId
+from sensor.shares import PART_OF
 
 if TYPE_CHECKING:
     from sensor.model.api_calls import Listener

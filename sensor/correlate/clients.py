@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sensor.correlate import client_command
 from sensor.correlate.client_command import ClientCommand, ClientRequest, Helper
 from sensor.correlate.naming import WordIndex, words_of_client
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.process import ProcessKey
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.correlate.authority import Origin

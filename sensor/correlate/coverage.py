@@ -16,11 +16,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.events import Event, Gap
 from sensor.model.requests import CoverageRow
 from sensor.model.vocabulary import ContainerId, Engine, Witness
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

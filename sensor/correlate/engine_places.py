@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
 from sensor.correlate.authority import HOST_ROOT, ActorStanding, engine_standing
-from sensor.correlate.shares import SharedTable
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.model.api_calls import ApiConnect, Listener

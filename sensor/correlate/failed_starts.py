@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import CLIENT_WINDOW
 from sensor.correlate.engine_api.calls import CallOutcome
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

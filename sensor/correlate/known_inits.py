@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.shares import SharedTable
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.model.process import ProcessKey

@@ -34,10 +34,10 @@ from sensor.correlate.known_inits import KnownInits
 from sensor.correlate.naming import Names
 from sensor.correlate.pauses import Pauses
 from sensor.correlate.runtime_command import Verb
-from sensor.correlate.shares import account_of
 from sensor.correlate.start_limits import StartLimits
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, InitExec, InitExit
 from sensor.model.vocabulary import Role
+from sensor.shares import account_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

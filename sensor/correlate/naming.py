@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, ClientRequest
 from sensor.correlate.engine_api.calls import Action
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
 from sensor.model.vocabulary import Engine
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import EngineCall

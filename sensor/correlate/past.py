@@ -20,10 +20,10 @@ from sensor.correlate.engine_requests import NAMING, Asked, EngineConnection, se
 from sensor.correlate.indirect_requests import IndirectRequests
 from sensor.correlate.naming import WordIndex, socket_serves, words_of_call
 from sensor.correlate.relay_hops import RelayTable
-from sensor.correlate.shares import SharedTable
 from sensor.model.api_calls import ApiConnect
 from sensor.model.process import ProcessKey, tick_key
 from sensor.model.vocabulary import Engine, Witness
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

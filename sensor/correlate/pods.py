@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate.host_namespaces import HostNamespaces
 from sensor.correlate.pod_order import place_in_order
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.container import KUBERNETES, Description, Orchestrator
 from sensor.model.events import Evidence
@@ -34,6 +33,7 @@ from sensor.model.vocabulary import (
     PodSource,
     Witness,
 )
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.correlate.container_table import ContainerTable

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.correlate.clients import AUDIT_EARLY, DISORDER
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.process import tick_key
 from sensor.model.vocabulary import Witness
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.correlate.clients import ClientTable

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sensor.correlate import runtime_command, supervision
 from sensor.correlate.containers import Creation
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import Role
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.correlate.shares import Budget
+from sensor.shares import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,13 +4,13 @@ Rules:
 
 1. One alert for each group (finding and novel value). Seen again it is counted. An event says so
    once a day, when a fact is new, when it is graver, and when the count reaches 10, 100, 1,000.
-2. ``NEW_PER_HOUR`` new alerts are reported an hour, and as many with something new. Others wait for
-   the next one: none is lost.
+2. Only so many new alerts are reported an hour (:mod:`sensor.judge.alert_rate`), and as many with
+   something new. Others wait for the next one: none is lost.
 3. An alert that was not seen for ``RESOLVED_AFTER`` is resolved. A new start of its kind is a new
    alert then. So is each incident after one that was acknowledged. A suppressed one stays as it is
    until its suppression ends: it is silent for the whole time that was asked for.
-4. ``ALERTS_MAX`` are remembered; the one that was seen last longest ago goes first, the open ones
-   after all others.
+4. ``ALERTS_MAX`` of root's are remembered, and ``ALERTS_SHARE`` of each other account. The one that
+   was seen last longest ago goes first, the open ones after all others.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor.judge.alert_event import alert_event, alert_id, group_of
+from sensor.judge.alert_rate import NS_PER_HOUR, AlertRate
 from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
 from sensor.judge.tuning import DEFAULT
+from sensor.model.account import apart, share_in
 from sensor.model.alert import AlertSeverity, AlertState, Strength
 from sensor.model.vocabulary import EventType, Finding
+from sensor.shares import Occupancy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sensor.judge.ledger import Row, RowKey
     from sensor.judge.lesson import TermKey
@@ -33,14 +36,13 @@ if TYPE_CHECKING:
     from sensor.model.events import Event
 
 ALERTS_MAX = 1024
-NEW_PER_HOUR = 60
+"""Alerts of root's; all other accounts together have as many."""
+ALERTS_SHARE = 128
 FACTS_MAX = 16
 TERMS_MAX = 64
 STARTS_MAX = 16
 """Starts of an alert that are known by id: a change that is added later covers all or none."""
 ALERT_ROW = "alert"
-NS_PER_SECOND = 1_000_000_000
-NS_PER_HOUR = 3600 * NS_PER_SECOND
 NS_PER_DAY = 24 * NS_PER_HOUR
 RESOLVED_AFTER = 30 * NS_PER_DAY
 MILESTONES = frozenset(10**power for power in range(1, 10))
@@ -63,13 +65,16 @@ class AlertBook:
         """
         self._keeping = keeping
         self._entries: dict[str, AlertEntry] = {}
+        self._held = Occupancy(ALERTS_MAX, ALERTS_SHARE)
         self.tuning = DEFAULT
         self._waiting: dict[str, Event | None] = {}
         """New alerts that the rate holds back, by group, with the event to report if it is known:
         an agent that was killed leaves the alert alone."""
         self._later: dict[str, Event] = {}
         """What is new about known alerts and waits for the next hour, by group."""
-        self._hours: dict[AlertState, tuple[int, int]] = {}
+        self._rate = AlertRate()
+        self._looked: int | None = None
+        """The hour in which it was looked whether what waits may be reported."""
         self.rows: list[Row] = [] if rows is None else rows
         self.events: list[Event] = []
         self.held_back = 0
@@ -85,7 +90,8 @@ class AlertBook:
             if kind != ALERT_ROW:
                 continue
             try:
-                entry = self._entries[key] = entry_of_row(row)
+                entry = entry_of_row(row)
+                self._enter(key, entry)
                 if not entry.reported:
                     self._waiting[key] = None
             except ValueError:
@@ -129,6 +135,7 @@ class AlertBook:
         """Raise or count an alert about an event. ``terms`` are what is not learnt for it."""
         if finding in self.tuning.off:
             return
+        value = apart(value, source.owner)
         group = group_of(finding, value)
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
@@ -154,14 +161,14 @@ class AlertBook:
             starts=_with_start((), source),
         )
         event = alert_event(group, entry, source)
-        if self._may_report(wall, AlertState.NEW):
+        if self._rate.allows(wall, AlertState.NEW, share_in(value)):
             self.events.append(event)
         else:
             self.held_back += 1
             self._waiting[group] = event
             entry = replace(entry, reported=0)
         self._set(group, entry)
-        self._bound()
+        self._bound(share_in(entry.value))
 
     def _again(
         self,
@@ -198,7 +205,7 @@ class AlertBook:
         elif new_day or entry.count in MILESTONES:
             entry = self._updated(group, entry, source, wall)
         elif fresh or worse:
-            if self._may_report(wall, AlertState.UPDATE):
+            if self._rate.allows(wall, AlertState.UPDATE, share_in(entry.value)):
                 entry = self._updated(group, entry, source, wall)
             else:
                 self._later[group] = source
@@ -268,31 +275,28 @@ class AlertBook:
     def tick(self, now: Event) -> None:
         """Report what waited, and resolve what has not been seen for long."""
         wall = now.time + now.realtime_offset
-        while self._waiting and self._may_report(wall, AlertState.NEW):
-            group = next(iter(self._waiting))
-            source = self._waiting.pop(group) or now
-            entry = replace(self._entries[group], reported=wall)
-            self._set(group, entry)
-            self.events.append(alert_event(group, entry, source))
-        while self._later and self._may_report(wall, AlertState.UPDATE):
-            group = next(iter(self._later))
-            self._set(group, self._updated(group, self._entries[group], self._later[group], wall))
+        if (self._waiting or self._later) and self._looked != wall // NS_PER_HOUR:
+            # Until the next hour no account has more than what it used up.
+            self._looked = wall // NS_PER_HOUR
+            self._report_waiting(now, wall)
         for one in list(self._entries.values()):
             if one.state is not AlertState.RESOLVED and wall - one.last > RESOLVED_AFTER:
                 self.resolve(one.finding, one.value, now, "it was not seen again for 30 days")
 
     # ----------------------------------------------------------------- inside
 
-    def _may_report(self, wall: int, state: AlertState) -> bool:
-        hour = wall // NS_PER_HOUR
-        begun, reported = self._hours.get(state, (hour, 0))
-        if hour != begun:
-            begun, reported = hour, 0
-        if reported >= NEW_PER_HOUR:
-            self._hours[state] = begun, reported
-            return False
-        self._hours[state] = begun, reported + 1
-        return True
+    def _report_waiting(self, now: Event, wall: int) -> None:
+        for group in self._allowed(self._waiting, AlertState.NEW, wall):
+            source = self._waiting.pop(group) or now
+            entry = replace(self._entries[group], reported=wall)
+            self._set(group, entry)
+            self.events.append(alert_event(group, entry, source))
+        for group in self._allowed(self._later, AlertState.UPDATE, wall):
+            self._set(group, self._updated(group, self._entries[group], self._later[group], wall))
+
+    def _allowed(self, waiting: Iterable[str], state: AlertState, wall: int) -> list[str]:
+        shares = [(group, share_in(self._entries[group].value)) for group in waiting]
+        return [group for group, share in shares if self._rate.allows(wall, state, share)]
 
     def _leave(self, group: str) -> bool:
         """Let a group wait no more; returns whether its first event did."""
@@ -302,16 +306,22 @@ class AlertBook:
         del self._waiting[group]
         return True
 
-    def _set(self, group: str, entry: AlertEntry) -> None:
+    def _enter(self, group: str, entry: AlertEntry) -> None:
+        if group not in self._entries:
+            self._held.enter(share_in(entry.value))
         self._entries[group] = entry
+
+    def _set(self, group: str, entry: AlertEntry) -> None:
+        self._enter(group, entry)
         if self._keeping:
             self.rows.append((ALERT_ROW, group, entry_row(entry)))
 
-    def _bound(self) -> None:
-        if len(self._entries) <= ALERTS_MAX:
+    def _bound(self, entered: str | None) -> None:
+        if not self._held.is_full(entered):
             return
+        share = self._held.giving_way(entered)
         group = min(
-            self._entries,
+            (one for one in self._entries if share_in(self._entries[one].value) == share),
             key=lambda one: (
                 self._entries[one].state in OPEN,
                 self._entries[one].last,
@@ -319,6 +329,7 @@ class AlertBook:
             ),
         )
         del self._entries[group]
+        self._held.leave(share)
         self._leave(group)
         self.dropped += 1
         if self._keeping:

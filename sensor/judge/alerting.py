@@ -24,6 +24,7 @@ from sensor.judge.ledger import Note
 from sensor.judge.lesson import lesson_of
 from sensor.judge.novelty import assess
 from sensor.judge.quarantine import Quarantine
+from sensor.judge.shared_segments import SHARE
 from sensor.judge.slow_change import SlowChange
 from sensor.judge.tuning import DEFAULT, FLEET_HOSTS, LEARNING_DAYS, RELEASE_DAYS
 from sensor.model.account import apart
@@ -49,13 +50,6 @@ if TYPE_CHECKING:
 NS_PER_SECOND = 1_000_000_000
 GROUPED = frozenset({Finding.NEW_PERSON, Finding.NEW_INITIATOR, Finding.NEW_PRIVILEGE})
 """Findings of which a node that learns has one alert, with an event for each new value."""
-FLOODED = Fact(
-    "new workloads",
-    f"at most {PROFILES[0]} that were seen on one day",
-    "more: the least recent of them are forgotten",
-    "node",
-    Strength.STRONG,
-)
 MANY_FACTS = 3
 """Facts of one start that make its alert graver."""
 _moment = maker(Moment)
@@ -131,7 +125,8 @@ class Alerting:
         if judged.found or past is None:
             return
         if self.baseline.forgotten > forgotten:
-            self.book.raise_(Finding.WORKLOAD_FLOOD, apart("node", event.owner), (FLOODED,), event)
+            flooded = _flooded(event.owner)
+            self.book.raise_(Finding.WORKLOAD_FLOOD, apart("node", event.owner), (flooded,), event)
         if past.novelties and judged.verdict.expected is not True and not past.features.by_engine:
             self._accumulate(past, event, facts.wall // NS_PER_SECOND)
 
@@ -248,3 +243,14 @@ class Alerting:
         self.held.release(terms)
         self.book.release(id_)
         return len(terms)
+
+
+def _flooded(owner: str | None) -> Fact:
+    most = PROFILES[0] if owner is None else PROFILES[0] // SHARE
+    return Fact(
+        "new workloads",
+        f"at most {most} that were seen on one day",
+        "more: the least recent of them are forgotten",
+        "node",
+        Strength.STRONG,
+    )

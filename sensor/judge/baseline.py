@@ -26,7 +26,7 @@ from sensor.judge.habit import Habits, habit_of
 from sensor.judge.lesson import instance_key, lesson_of
 from sensor.judge.node_terms import NODE_ROW, NodeTerms
 from sensor.judge.profile import SECONDS_PER_DAY, Profile, profile_of_row
-from sensor.judge.segmented import Segmented
+from sensor.judge.shared_segments import SharedSegments
 from sensor.judge.tuning import LEARNING_DAYS
 from sensor.model.vocabulary import BaselineState
 
@@ -49,6 +49,8 @@ PROFILE_ROW, STATE_ROW = "profile", "baseline"
 BASELINE_ROWS = frozenset({PROFILE_ROW, NODE_ROW, STATE_ROW})
 STATE_KEY = "state"
 IMAGE_PREFIX = "i/"
+OWNER = len(IMAGE_PREFIX)
+"""Where the owner stands in the key of a profile."""
 _JSON = {True: "true", False: "false"}
 KINDS = (PROFILE_ROW, NODE_ROW, STATE_ROW)
 """Kinds of rows that are the baseline's."""
@@ -74,11 +76,12 @@ class Baseline:
         ``rows`` is the list to leave them in.
         """
         self._keeping = keeping
-        self._hot_max = HOT_MAX if keeping else sum(PROFILES) + sum(IMAGES)
+        # Those of root, and as many of all others.
+        self._hot_max = HOT_MAX if keeping else 2 * (sum(PROFILES) + sum(IMAGES))
         self.learning_days = LEARNING_DAYS.default
         self.state = State()
-        self._profiles: Segmented[bytes] = Segmented(*PROFILES)
-        self._images: Segmented[bytes] = Segmented(*IMAGES)
+        self._profiles: SharedSegments[bytes] = SharedSegments(*PROFILES, OWNER)
+        self._images: SharedSegments[bytes] = SharedSegments(*IMAGES, OWNER)
         self._hot: OrderedDict[str, Profile] = OrderedDict()
         self._habits = Habits()
         self.rows: list[Row] = [] if rows is None else rows
@@ -147,7 +150,8 @@ class Baseline:
         for table in (self._profiles, self._images):
             for key, _ in list(table.items()):
                 self._write(PROFILE_ROW, key, None)
-        self._profiles, self._images = Segmented(*PROFILES), Segmented(*IMAGES)
+        self._profiles = SharedSegments(*PROFILES, OWNER)
+        self._images = SharedSegments(*IMAGES, OWNER)
         self._hot.clear()
         self.node.clear()
         self.state = State()
@@ -286,7 +290,7 @@ class Baseline:
 
     # ----------------------------------------------------------------- inside
 
-    def _table(self, key: str) -> Segmented[bytes]:
+    def _table(self, key: str) -> SharedSegments[bytes]:
         return self._images if key.startswith(IMAGE_PREFIX) else self._profiles
 
     def _warm(self, key: str, profile: Profile) -> Profile:

@@ -268,6 +268,8 @@ class Judge:
 
     def hidden(self, event: Event) -> None:
         """Raise the alert of a start that its engine, which was listened to, did not report."""
+        if event.owner is not None:
+            event = self._placed(event, event.owner)
         engine = event.container.runtime if event.container is not None else None
         seen = f"nothing for {self.policy.tuning.number(HIDDEN_SECONDS)} s"
         fact = Fact("engine's events", f"a start by {engine}", seen, None, Strength.STRONG)

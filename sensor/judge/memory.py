@@ -19,10 +19,11 @@ from sensor.judge.origin import (
     workload_of_row,
     workload_row,
 )
-from sensor.judge.segmented import Segmented
+from sensor.judge.shared_segments import SharedSegments
 from sensor.model import pod_name
-from sensor.model.account import of_owner, owner_in, without_owner
+from sensor.model.account import of_owner, owner_in, share_in, without_owner
 from sensor.model.vocabulary import Explanation, Finding
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,6 +39,8 @@ CONTAINERS = (2048, 4096)
 WORKLOADS = (1024, 3072)
 RUNNING_MAX = 16_384
 """Running containers whose workload is known: what runs beside a new one, and who calls."""
+RUNNING_SHARE = 1024
+"""Those of one account but root's: as many as the core knows of it."""
 KILLED_MAX = 16_384
 CONTAINER_ROW, WORKLOAD_ROW, RUNNING_ROW = "container", "workload", "running"
 DIRECT = frozenset({Explanation.CHANGE, Explanation.POLICY})
@@ -54,16 +57,16 @@ class Memory:
         ``rows`` is the list to leave them in.
         """
         self._keeping = keeping
-        self._containers: Segmented[PastStart] = Segmented(*CONTAINERS)
-        self._workloads: Segmented[WorkloadRecord] = Segmented(*WORKLOADS)
+        self._containers: SharedSegments[PastStart] = SharedSegments(*CONTAINERS)
+        self._workloads: SharedSegments[WorkloadRecord] = SharedSegments(*WORKLOADS)
         self._running: dict[str, tuple[str, str | None]] = {}
         """Workload's key and pod by container."""
-        self._others: dict[str, str] = {}
-        """Ids of running containers of others than root of the host, by key."""
+        self._others: SharedTable[str, tuple[str, str]] = SharedTable(RUNNING_MAX, RUNNING_SHARE)
+        """Keys and ids of running containers of others than root of the host, by key."""
         self._namesakes: dict[str, dict[str, int | None]] = {}
         """By id, the keys of these with the pid of the init: an end in the log has no owner."""
         self._pods: dict[str, Counter[str]] = {}
-        self._killed: dict[str, None] = {}
+        self._killed: SharedTable[str, None] = SharedTable(KILLED_MAX)
         self.rows: list[Row] = [] if rows is None else rows
 
     @property
@@ -148,9 +151,7 @@ class Memory:
                 if pid is not None and pid == event.container.pid:
                     id_ = key
         if event.stop.oom_killed:
-            self._killed[id_] = None
-            if len(self._killed) > KILLED_MAX:
-                self._killed.pop(next(iter(self._killed)))
+            self._killed.put(id_, None, share_in(id_))
         self._ended(id_)
 
     def note_start(self, facts: Facts, past: Past, judged: Judgement) -> None:
@@ -232,9 +233,8 @@ class Memory:
         container = facts.event.container
         if facts.owner is not None and container is not None:
             self._note_other(id_, container.id or "", container.pid)
-        if len(self._running) > RUNNING_MAX:
-            # None of root's goes for another's.
-            self._ended(next(iter(self._others or self._running)))
+        if self.running > RUNNING_MAX:
+            self._ended(self._oldest_of_root())
 
     def _restore_running(self, key: str, row: bytes) -> None:
         self._note_running(key, *running_of_row(row))
@@ -247,19 +247,29 @@ class Memory:
         if pod is not None:
             self._pods.setdefault(key, Counter())[pod] += 1
 
+    def _oldest_of_root(self) -> str:
+        return next(key for key in self._running if key not in self._others)
+
     def _note_other(self, key: str, id_: str, pid: int | None) -> None:
-        self._others[key] = id_
+        # None of root's, and none of an account that has less, goes for another's.
+        gone = self._others.put(key, (key, id_), share_in(key))
         self._namesakes.setdefault(id_, {})[key] = pid
+        if gone is not None:
+            self._end_namesake(*gone)
+            self._ended(gone[0])
+
+    def _end_namesake(self, key: str, id_: str) -> None:
+        namesakes = self._namesakes[id_]
+        del namesakes[key]
+        if not namesakes:
+            del self._namesakes[id_]
 
     def _ended(self, id_: str) -> None:
         found = self._running.pop(id_, None)
         if found is None:
             return
-        if self._others and (other := self._others.pop(id_, None)) is not None:
-            namesakes = self._namesakes[other]
-            del namesakes[id_]
-            if not namesakes:
-                del self._namesakes[other]
+        if self._others and (other := self._others.pop(id_)) is not None:
+            self._end_namesake(*other)
         if self._keeping:
             self.rows.append((RUNNING_ROW, id_, None))
         key, pod = found

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.feature import Feature
 from sensor.judge.profile import Term
+from sensor.model.account import share_in
+from sensor.shares import Occupancy
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from sensor.judge.ledger import Row
 
 NODE_TERMS_MAX = 512
-"""Values of one feature that the node knows."""
+"""Values of one feature that the node knows of root's; of all other accounts as many."""
+NODE_SHARE = 128
+"""Values of one feature that one account but root has."""
 NODE_ROW = "node"
 
 
@@ -30,6 +34,7 @@ class NodeTerms:
         self._rows = rows
         self._replaced = replaced
         self._terms: dict[Feature, dict[str, Term]] = {}
+        self._held: dict[Feature, Occupancy] = {}
         self.lost = 0
         """How many values were forgotten, in whatever way."""
 
@@ -44,7 +49,7 @@ class NodeTerms:
         if not slash:
             message = "not a term of the node"
             raise ValueError(message)
-        self._terms.setdefault(Feature(name), {})[value] = Term.unpack(row)
+        self._enter(Feature(name), value, Term.unpack(row))
 
     # ----------------------------------------------------------------- asking
 
@@ -80,21 +85,33 @@ class NodeTerms:
         """Note a value; of one whose day was noted nothing changes."""
         values = self._terms.get(feature, _NO_TERMS)
         term = values.get(value)
-        known = term is not None
         if term is not None and feature is not Feature.HOUR and term.covers(at):
             return
+        is_new = term is None
         if term is None:
-            term = Term()
-            values = self._terms.setdefault(feature, {})
-            values[value] = term
+            term = self._enter(feature, value, Term())
         self.see(f"{feature}/{value}", term, at)
-        if not known and len(values) > NODE_TERMS_MAX:
-            # What was seen on one day only goes first.
-            gone = min(
-                values, key=lambda one: (values[one].distinct_days > 1, values[one].last, one)
-            )
-            self.forget(feature, gone)
-            self._replaced[feature] += 1
+        share = share_in(value) if is_new else None
+        if is_new and self._held[feature].is_full(share):
+            self._make_room(feature, self._held[feature].giving_way(share))
+
+    def _enter(self, feature: Feature, value: str, term: Term) -> Term:
+        values = self._terms.setdefault(feature, {})
+        if value not in values:
+            held = self._held.setdefault(feature, Occupancy(NODE_TERMS_MAX, NODE_SHARE))
+            held.enter(share_in(value))
+        values[value] = term
+        return term
+
+    def _make_room(self, feature: Feature, share: str | None) -> None:
+        """Forget a value of that account: what was seen on one day only goes first."""
+        values = self._terms[feature]
+        gone = min(
+            (one for one in values if share_in(one) == share),
+            key=lambda one: (values[one].distinct_days > 1, values[one].last, one),
+        )
+        self.forget(feature, gone)
+        self._replaced[feature] += 1
 
     def see(self, key: str, term: Term, at: int) -> None:
         """Count one of the terms, whose row has this key."""
@@ -106,6 +123,7 @@ class NodeTerms:
         """Forget one value; False where it is not known."""
         if self._terms.get(feature, {}).pop(value, None) is None:
             return False
+        self._held[feature].leave(share_in(value))
         self.lost += 1
         if self._rows is not None:
             self._rows.append((NODE_ROW, f"{feature}/{value}", None))

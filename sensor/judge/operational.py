@@ -16,17 +16,18 @@ container that crashes at once is started five times within ten minutes.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
 from sensor.judge.findings import burst, crash_loop, failed_starts, restart_storm
 from sensor.judge.tuning import DEFAULT
 from sensor.judge.workload import workload_of
-from sensor.model.account import apart
+from sensor.model.account import apart, share_in
 from sensor.model.alert import AlertState, Fact, Strength
 from sensor.model.container import KUBERNETES
 from sensor.model.vocabulary import Finding, StartKind, Trigger
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,8 @@ MINUTE = 60 * SECOND
 SLACK = 2 * SECOND
 """Starts may be seen that much out of order."""
 SUBJECTS_MAX = 2048
-"""Containers, and initiators, whose last starts are remembered."""
+"""Containers, and initiators, whose last starts are remembered: so many of root's, and an eighth of
+that of each other account."""
 FROM_NOW = -1
 """In place of a time: an earlier agent saw it begin, and calm is counted from the first tick on."""
 BURST_ROW = "burst"
@@ -61,6 +63,8 @@ class Peak:
 
 
 _NO_PEAK = Peak()
+_Times = SharedTable[str, deque[int]]
+"""When each subject was seen, in ns of the wall clock."""
 
 
 class Operational:
@@ -73,19 +77,19 @@ class Operational:
         self._book = book
         self.tuning = DEFAULT
         self._keeping = keeping
-        self._restarts: OrderedDict[str, deque[int]] = OrderedDict()
+        self._restarts: _Times = SharedTable(SUBJECTS_MAX)
         self._loops: dict[str, tuple[str | None, int]] = {}
         """Workloads with a container in a loop: which, and when it was restarted last.
 
         None is unknown: an earlier agent saw the loop begin.
         """
-        self._failures: OrderedDict[str, deque[int]] = OrderedDict()
+        self._failures: _Times = SharedTable(SUBJECTS_MAX)
         self._restarted: deque[tuple[int, str]] = deque(maxlen=SUBJECTS_MAX)
         self._storm: int | None = None
         """When restarts were too many the last time."""
         self._quiet_until = 0
-        self._firsts: OrderedDict[str, deque[int]] = OrderedDict()
-        self._peaks: dict[str, Peak] = {}
+        self._firsts: _Times = SharedTable(SUBJECTS_MAX)
+        self._peaks: SharedTable[str, tuple[str, Peak]] = SharedTable(SUBJECTS_MAX)
         self.rows: list[Row] = [] if rows is None else rows
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
@@ -105,7 +109,7 @@ class Operational:
             if kind == BURST_ROW:
                 try:
                     day, today, most = json.loads(row)
-                    self._peaks[who] = Peak(int(day), int(today), int(most))
+                    self._put_peak(who, Peak(int(day), int(today), int(most)))
                 except (ValueError, TypeError):
                     unreadable.append((kind, who))
         return unreadable
@@ -170,7 +174,8 @@ class Operational:
         who = features.whos[0].value
         minutes, least = self.tuning.number(burst.MINUTES), self.tuning.number(burst.STARTS)
         times = _within(self._firsts, who, wall, minutes * MINUTE)
-        count, peak = len(times), self._peaks.get(who, _NO_PEAK)
+        _, peak = self._peaks.get(who) or (who, _NO_PEAK)
+        count = len(times)
         day = wall // NS_PER_DAY
         if day > peak.day:
             peak = Peak(day, 0, max(peak.most, peak.today))
@@ -188,15 +193,15 @@ class Operational:
             self._note_peak(who, Peak(day, count, peak.most))
 
     def _note_peak(self, who: str, peak: Peak) -> None:
-        self._peaks[who] = peak
-        rows = [(who, f"[{peak.day}, {peak.today}, {peak.most}]".encode())]
-        gone = next(iter(self._peaks)) if len(self._peaks) > SUBJECTS_MAX else None
-        if gone is not None:
-            del self._peaks[gone]
         if self._keeping:
-            self.rows += [(BURST_ROW, key, row) for key, row in rows]
-            if gone is not None:
-                self.rows.append((BURST_ROW, gone, None))
+            row = f"[{peak.day}, {peak.today}, {peak.most}]".encode()
+            self.rows.append((BURST_ROW, who, row))
+        self._put_peak(who, peak)
+
+    def _put_peak(self, who: str, peak: Peak) -> None:
+        gone = self._peaks.put(who, (who, peak), share_in(who))
+        if gone is not None and self._keeping:
+            self.rows.append((BURST_ROW, gone[0], None))
 
     def on_failed(self, event: Event) -> None:
         """Look at a start that failed."""
@@ -277,15 +282,13 @@ def _instance_of_root(facts: Facts, workload: str) -> str:
     return f"{pod.pod_uid or f'{pod.namespace}/{pod.pod}'}#{pod.container}"
 
 
-def _within(
-    table: OrderedDict[str, deque[int]], subject: str, wall: int, window: int
-) -> deque[int]:
+def _within(table: _Times, subject: str, wall: int, window: int) -> deque[int]:
     times = table.get(subject)
     if times is None:
-        times = table[subject] = deque(maxlen=SUBJECTS_MAX)
-        if len(table) > SUBJECTS_MAX:
-            table.popitem(last=False)
-    table.move_to_end(subject)
+        times = deque(maxlen=SUBJECTS_MAX)
+        table.put(subject, times, share_in(subject))
+    else:
+        table.renew(subject)
     times.append(wall)
     while times and not _is_within(times[0], wall, window):
         times.popleft()

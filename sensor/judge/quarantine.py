@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sensor.judge.baseline import OWNER
 from sensor.judge.feature import Feature
 from sensor.judge.lesson import TermKey
 from sensor.judge.tuning import RELEASE_DAYS
+from sensor.model.account import share_in
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from sensor.judge.ledger import Row, RowKey
 
 HELD_MAX = 4096
-"""Values that are held back; the one that was seen last longest ago goes first, unlearnt."""
+"""Values that are held back of root's, an eighth of that for each other account. The one that was
+seen last longest ago goes first, unlearnt."""
 HELD_ROW = "held"
 SECONDS_PER_DAY = 86_400
 
@@ -33,8 +37,8 @@ class Quarantine:
         ``rows`` is the list to leave them in.
         """
         self._keeping = keeping
-        self._held: dict[TermKey, tuple[int, int]] = {}
-        """Days on which each was seen, and the last of them as a day's number."""
+        self._held: SharedTable[TermKey, tuple[TermKey, int, int]] = SharedTable(HELD_MAX)
+        """Each with the days on which it was seen, and the last of them as a day's number."""
         self.release_days = RELEASE_DAYS.default
         self.rows: list[Row] = [] if rows is None else rows
 
@@ -55,7 +59,8 @@ class Quarantine:
                 found.append((int(last), int(days), key, term))
             except (ValueError, TypeError):
                 unreadable.append((kind, key))
-        self._held = {term: (days, last) for last, days, _, term in sorted(found, key=_order)}
+        for last, days, _, term in sorted(found, key=_order):
+            self._put(term, days, last)
         return unreadable
 
     def holds(self, term: TermKey) -> bool:
@@ -67,35 +72,43 @@ class Quarantine:
         released = []
         day = at // SECONDS_PER_DAY
         for term in terms:
-            days, last = self._held.pop(term, (0, -1))
+            _, days, last = self._held.pop(term) or (term, 0, -1)
             days += day > last
             if days > self.release_days:
                 released.append(term)
                 self._write(term, None)
                 continue
-            self._held[term] = days, max(day, last)
-            self._write(term, self._held[term])
-            if len(self._held) > HELD_MAX:
-                gone = next(iter(self._held))
-                del self._held[gone]
-                self._write(gone, None)
+            self._write(term, (days, max(day, last)))
+            self._put(term, days, max(day, last))
         return tuple(released)
 
     def release(self, terms: Iterable[TermKey]) -> None:
         """Hold these back no more."""
         for term in terms:
-            if self._held.pop(term, None) is not None:
+            if self._held.pop(term) is not None:
                 self._write(term, None)
 
     def items(self) -> tuple[tuple[TermKey, int], ...]:
         """Return what is held back, with the days on which it was seen."""
-        return tuple((term, days) for term, (days, _) in self._held.items())
+        return tuple((term, days) for term, days, _ in self._held.values())
+
+    def _put(self, term: TermKey, days: int, last: int) -> None:
+        gone = self._held.put(term, (term, days, last), _share(term))
+        if gone is not None:
+            self._write(gone[0], None)
 
     def _write(self, term: TermKey, value: tuple[int, int] | None) -> None:
         if self._keeping:
             key = json.dumps([term.profile, term.feature, term.value])
             row = None if value is None else json.dumps(value).encode()
             self.rows.append((HELD_ROW, key, row))
+
+
+def _share(term: TermKey) -> str | None:
+    """Return whose a value is: of a profile whose that is, of the node whose the value is."""
+    if term.profile is None:
+        return share_in(term.value)
+    return share_in(term.profile, OWNER)
 
 
 def _order(one: tuple[int, int, str, TermKey]) -> tuple[int, str]:

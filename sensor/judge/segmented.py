@@ -67,6 +67,11 @@ class Segmented(Generic[Value]):
         found = self._protected.pop(key, None) or self._probation.pop(key, None)
         return found is not None
 
+    def shed(self) -> str:
+        """Forget the least recent newcomer, else the least recent of all; return its key."""
+        segment = self._probation or self._protected
+        return segment.popitem(last=False)[0]
+
     def amend(self, key: str, value: Value) -> None:
         """Replace the value of a key that is known; it keeps its place."""
         for segment in (self._protected, self._probation):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from sensor.judge.findings.slow_change import DAYS, FACTS
 from sensor.judge.tuning import DEFAULT
+from sensor.model.account import share_in
 from sensor.model.alert import Fact, Strength
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 SECONDS_PER_DAY = 86_400
 KEPT_MAX = 16
 INITIATORS_MAX = 512
-"""Initiators that are counted; the one that was seen least recently goes first."""
+"""Initiators that are counted of root's, an eighth of that for each other account. The one that
+was seen least recently goes first."""
 SLOW_ROW = "slow"
+
+_Kept = list[tuple[int, Fact]]
+"""Facts of one initiator, each with its second."""
 
 
 class SlowChange:
@@ -36,14 +42,14 @@ class SlowChange:
         ``rows`` is the list to leave them in.
         """
         self._keeping = keeping
-        self._seen: dict[str, list[tuple[int, Fact]]] = {}
+        self._seen: SharedTable[str, tuple[str, _Kept]] = SharedTable(INITIATORS_MAX)
         self.tuning = DEFAULT
         self.rows: list[Row] = [] if rows is None else rows
 
     def restore(self, rows: Mapping[RowKey, bytes]) -> list[RowKey]:
         """Take over what the store kept; returns which rows made no sense."""
         unreadable: list[RowKey] = []
-        found: list[tuple[int, str, list[tuple[int, Fact]]]] = []
+        found: list[tuple[int, str, _Kept]] = []
         for (kind, who), row in rows.items():
             if kind != SLOW_ROW:
                 continue
@@ -56,13 +62,15 @@ class SlowChange:
                 unreadable.append((kind, who))
             else:
                 found.append((max((at for at, _ in facts), default=0), who, facts))
-        self._seen = {who: facts for _, who, facts in sorted(found, key=lambda one: one[:2])}
+        for _, who, kept in sorted(found, key=lambda one: one[:2]):
+            self._put(who, kept)
         return unreadable
 
     def add(self, who: str, facts: Iterable[Fact], at: int) -> tuple[Fact, ...]:
         """Count facts; returns all of the window when there are enough, and one of them is new."""
         window = self.tuning.number(DAYS) * SECONDS_PER_DAY
-        kept = [one for one in self._seen.pop(who, []) if at - one[0] < window]
+        _, earlier = self._seen.pop(who) or (who, [])
+        kept = [one for one in earlier if at - one[0] < window]
         known = {(one.feature, one.seen) for _, one in kept}
         new = [
             (at, replace(fact, strength=Strength.WEAK))
@@ -70,16 +78,17 @@ class SlowChange:
             if (fact.feature, fact.seen) not in known
         ]
         kept = [*kept, *new][-KEPT_MAX:]
-        self._seen[who] = kept
         self._write(who, kept)
-        if len(self._seen) > INITIATORS_MAX:
-            gone = next(iter(self._seen))
-            del self._seen[gone]
-            self._write(gone, None)
+        self._put(who, kept)
         enough = len(kept) >= self.tuning.number(FACTS)
         return tuple([fact for _, fact in kept]) if new and enough else ()
 
-    def _write(self, who: str, kept: list[tuple[int, Fact]] | None) -> None:
+    def _put(self, who: str, kept: _Kept) -> None:
+        gone = self._seen.put(who, (who, kept), share_in(who))
+        if gone is not None:
+            self._write(gone[0], None)
+
+    def _write(self, who: str, kept: _Kept | None) -> None:
         if not self._keeping:
             return
         values = (

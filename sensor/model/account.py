@@ -40,6 +40,15 @@ def owner_in(text: str) -> str | None:
     return owner if mark else None
 
 
+def share_in(text: str, start: int = 0) -> str | None:
+    """Return whose share of a table a text takes that begins at ``start``; None for root's."""
+    if not text.startswith(_KINDS, start):
+        return None
+    owner, mark, _ = text[start:].partition(_MARK)
+    # A slash would stand for a part of an account.
+    return owner.replace("/", "_") if mark else None
+
+
 def without_owner(text: str, owner: str | None) -> str:
     """Return a text of an owner's as root's would be."""
     return text if owner is None else text.removeprefix(f"{owner}{_MARK}")

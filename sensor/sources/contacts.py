@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from sensor import clock
 from sensor.bounded import Bounded
-from sensor.correlate.shares import SharedTable
 from sensor.model.api_calls import ApiConnect, ApiRequest
 from sensor.model.kernel_records import KernelLoss
 from sensor.model.vocabulary import Engine
+from sensor.shares import SharedTable
 from sensor.sources.sockets import NOT_SCANNED, EngineSocket, SocketResolver, Unresolvable
 from sensor.sources.waiting import WaitingJobs
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
-from sensor.correlate.shares import SharedTable, account_of
 from sensor.dataclass import dataclass
 from sensor.linux.process import login_session, login_uid, stat_of, status_of
 from sensor.model.api_calls import ApiConnect, ApiHop, ApiRequest, Caller
 from sensor.model.process import Ancestor, ProcessKey
 from sensor.model.vocabulary import Witness
+from sensor.shares import SharedTable, account_of
 from sensor.sources import connections
 from sensor.sources.procfs import cgroup_paths
 from sensor.sources.waiting import WaitingJobs

@@ -8,7 +8,7 @@ and then one a second. No user has less because of another.
 from __future__ import annotations
 
 from sensor.bounded import Bounded
-from sensor.correlate.shares import account_of
+from sensor.shares import account_of
 
 BURST = 8
 """Scans that one user may cause at once."""

@@ -9,8 +9,8 @@ import time
 from threading import Condition
 from typing import Generic, TypeVar
 
-from sensor.correlate.shares import account_of
 from sensor.identity.fair_queue import ROOT, FairQueue
+from sensor.shares import account_of
 
 Job = TypeVar("Job")
 

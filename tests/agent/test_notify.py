@@ -288,3 +288,20 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path, text: str, name
     path.write_text(f"[notify]\n{text}\n")
     with pytest.raises(ConfigError, match=named):
         Config.load(path)
+
+
+@pytest.mark.parametrize("owner", ["uid 1000", None])
+def test_a_users_alerts_keep_none_of_roots_from_being_sent(owner: str | None) -> None:
+    """One of a user's may come without its event's owner: the workload's key has it."""
+    roots, users = alerted(), replace(alerted(workload="uid 1000: name/x"), owner=owner)
+    events = [users] * 40 + [roots] * 3
+    settings = NotifySettings(command=("/bin/true",), per_hour=8)
+    notices = play(settings, *events, until=lambda one: one.counts["sent"] >= 5)
+    assert notices.counts == {"sent": 5, "left_out": 38}
+
+
+def test_many_users_together_leave_half_of_the_notices_to_root() -> None:
+    events = [replace(alerted(), owner=f"uid {number}") for number in range(1000, 1040)]
+    settings = NotifySettings(command=("/bin/true",), per_hour=20)
+    notices = play(settings, *events, *[alerted()] * 10, until=lambda one: one.counts["sent"] >= 20)
+    assert notices.counts == {"sent": 20, "left_out": 30}

@@ -11,7 +11,6 @@ import pytest
 from sensor.judge.alert_book import (
     ALERTS_MAX,
     FACTS_MAX,
-    NEW_PER_HOUR,
     RESOLVED_AFTER,
     STARTS_MAX,
     WHILE_LEARNING,
@@ -19,6 +18,7 @@ from sensor.judge.alert_book import (
     graver,
 )
 from sensor.judge.alert_event import group_of
+from sensor.judge.alert_rate import NEW_PER_HOUR
 from sensor.judge.alert_row import entry_of_row, entry_row
 from sensor.judge.feature import Feature
 from sensor.judge.lesson import TermKey

@@ -6,8 +6,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sensor.correlate.engine_api.connection import Connection
-from sensor.correlate.shares import SharedTable
 from sensor.dataclass import dataclass
+from sensor.shares import SharedTable
 
 if TYPE_CHECKING:
     from sensor.correlate.engine_api.calls import CallAnswer, EngineCall, Segment

@@ -160,6 +160,47 @@ class SharedTable(Generic[Key, Value]):
         return self.pop(next(iter(self._domains[domain])))
 
 
+class Occupancy:
+    """How many entries each account has in a table that chooses itself which entry goes.
+
+    The shares are those of :class:`SharedTable`, without parts of accounts.
+    """
+
+    __slots__ = ("_held", "limit", "share")
+
+    def __init__(self, limit: int, share: int | None = None) -> None:
+        self.limit = limit
+        self.share = share if share is not None else max(1, limit // 8)
+        self._held: dict[str | None, int] = {}
+
+    def enter(self, domain: str | None) -> None:
+        """Count one more."""
+        self._held[domain] = self._held.get(domain, 0) + 1
+
+    def leave(self, domain: str | None) -> None:
+        """Count one less."""
+        left = self._held.pop(domain) - 1
+        if left:
+            self._held[domain] = left
+
+    def is_full(self, domain: str | None) -> bool:
+        """Whether an entry more than that account may have has entered."""
+        held = self._held.get(domain, 0)
+        if domain is None:
+            return held > self.limit
+        return held > self.share or self._held_by_others() > self.limit
+
+    def giving_way(self, domain: str | None) -> str | None:
+        """Return who loses an entry for one that entered beyond what there is."""
+        if domain is None or self._held[domain] > self.share:
+            return domain
+        others = {one: held for one, held in self._held.items() if one is not None}
+        return max(others, key=others.__getitem__)
+
+    def _held_by_others(self) -> int:
+        return sum(self._held.values()) - self._held.get(None, 0)
+
+
 @dataclass(slots=True)
 class Budget:
     """How many events each account may cause: a token bucket each. Root of the host has none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.correlate.shares import DOMAINS_MAX, Budget, SharedTable, account_of
+from sensor.shares import DOMAINS_MAX, Budget, SharedTable, account_of
 
 SECOND = 1_000_000_000
 
