@@ -1,4 +1,4 @@
-"""Nobody's alerts keep another account's from being reported."""
+"""One account's alerts keep no other's from being reported."""
 
 from __future__ import annotations
 
