@@ -19,7 +19,8 @@ static __always_inline bool is_privileged(u64 cred)
  * Who answers for a task: 0 for one that may do anything on this host, otherwise a number that its
  * subject cannot change at will. In the first user namespace these are the effective user and the
  * mount namespace, since changing either takes CAP_SYS_ADMIN or another user's password. Anybody may
- * make user namespaces, and with them any other: there it is who made the outermost one.
+ * make user namespaces, and with them any other: there it is who made the outermost one. Who is deeper
+ * than is climbed may have made the one that is reached as any of thousands of subordinate users.
  */
 static __always_inline u64 origin_of(u64 task)
 {
@@ -40,6 +41,8 @@ static __always_inline u64 origin_of(u64 task)
 		space = read_pointer(space, OFF_user_namespace_parent);
 		level--;
 	}
+	if (level > 1)
+		return ORIGIN_NAMESPACED | UNSET;
 	return ORIGIN_NAMESPACED | read_u32(space, OFF_user_namespace_owner);
 }
 

@@ -6,6 +6,19 @@
  * unconfirmed.
  */
 #if defined(FOLLOW_CONNECTIONS)
+static __always_inline struct connecting *connect_of(u64 *thread)
+{
+	struct connecting *made = connecting.lookup(thread);
+
+	return made ? made : connecting_of_others.lookup(thread);
+}
+
+static __always_inline void end_connect(u64 *thread)
+{
+	connecting.delete(thread);
+	connecting_of_others.delete(thread);
+}
+
 static __always_inline bool connect_allowed(u64 task, u64 origin, u32 api, bool engine)
 {
 	if (api || engine)
@@ -101,6 +114,7 @@ int on_connect_unix(void *ctx)
 	u64 address = read_pointer((u64)ctx, OFF_bpf_sock_addr_kern_uaddr);
 	struct connecting made = {};
 	u32 *verdict;
+	long failed;
 	long length;
 
 	/* struct sockaddr_un: the family, then up to 108 bytes; an abstract name begins with NUL. */
@@ -116,9 +130,15 @@ int on_connect_unix(void *ctx)
 		return 1;
 	made.length = length;
 	made.socket = read_pointer((u64)ctx, OFF_bpf_sock_addr_kern_sk);
-	if (!setting(SETTING_CONFIRMS))
+	if (!setting(SETTING_CONFIRMS)) {
 		report_connect(0, 0, 0, false, &made, FLAG_UNCONFIRMED);
-	else if (connecting.update(&thread, &made))
+		return 1;
+	}
+	if (is_privileged(read_pointer(bpf_get_current_task(), OFF_task_struct_real_cred)))
+		failed = connecting.update(&thread, &made);
+	else
+		failed = connecting_of_others.update(&thread, &made);
+	if (failed)
 		count_failure(FAILED_CONNECTING);
 	return 1;
 }
@@ -132,7 +152,7 @@ KRETFUNC_PROBE(unix_stream_connect, struct socket *socket, struct sockaddr *addr
 	       int flags, int result)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct connecting *made = connecting.lookup(&thread);
+	struct connecting *made = connect_of(&thread);
 	u64 client;
 	u64 server;
 	u32 api;
@@ -146,7 +166,7 @@ KRETFUNC_PROBE(unix_stream_connect, struct socket *socket, struct sockaddr *addr
 				       made, 0);
 	}
 	if (made)
-		connecting.delete(&thread);
+		end_connect(&thread);
 	return 0;
 }
 #endif

@@ -143,8 +143,11 @@ BPF_TABLE("lru_hash", u64, struct connection, connections, 4096);
 BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, 4096);
 BPF_ARRAY(followed, struct followed, FOLLOWED_SLOTS); /* by a part of the socket's address */
 BPF_ARRAY(tcp_connections, struct tcp_slot, TCP_SLOTS); /* by their ports */
+/* Who waits to be let in may wait for long: at a listener whose queue is full. */
 BPF_TABLE("lru_hash", u64, struct connecting, connecting, 1024);
+BPF_TABLE("lru_hash", u64, struct connecting, connecting_of_others, 1024);
 BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, 1024);
+BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting_of_others, 1024);
 BPF_ARRAY(reported, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */
 BPF_ARRAY(settings, u64, SETTINGS);
 BPF_ARRAY(ring_positions, u64, RING_POSITIONS);

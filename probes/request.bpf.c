@@ -158,7 +158,7 @@ static __always_inline u64 most_of_answer(struct connection *connection)
 static __always_inline void on_let_in(u64 listener)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct connecting *made = connecting.lookup(&thread);
+	struct connecting *made = connect_of(&thread);
 	u32 api = api_at(listener);
 	u64 client = 0;
 	u64 packet;
@@ -175,7 +175,7 @@ static __always_inline void on_let_in(u64 listener)
 	}
 	report_connect(client, listener, api, made && !api && is_engines(listener), made, 0);
 	if (made)
-		connecting.delete(&thread);
+		end_connect(&thread);
 }
 
 int on_data_ready(struct bpf_raw_tracepoint_args *ctx)

@@ -220,6 +220,7 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 	struct tcp_address here;
 	struct scratch *scratch;
 	u64 origin;
+	long failed;
 
 	if (after == STATE_SYN_SENT) {
 		made.api = api_of_port(socket, family);
@@ -227,7 +228,11 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 			return 0;
 		made.task = bpf_get_current_task();
 		made.thread = bpf_get_current_pid_tgid();
-		if (tcp_connecting.update(&socket, &made))
+		if (is_privileged(read_pointer(made.task, OFF_task_struct_real_cred)))
+			failed = tcp_connecting.update(&socket, &made);
+		else
+			failed = tcp_connecting_of_others.update(&socket, &made);
+		if (failed)
 			count_failure(FAILED_CONNECTING);
 		return 0;
 	}
@@ -241,9 +246,12 @@ int on_tcp_state(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	begun = tcp_connecting.lookup(&socket);
 	if (!begun)
+		begun = tcp_connecting_of_others.lookup(&socket);
+	if (!begun)
 		return 0;
 	made = *begun;
 	tcp_connecting.delete(&socket);
+	tcp_connecting_of_others.delete(&socket);
 	read_addresses(socket, family, &there, &here);
 	if (after != STATE_ESTABLISHED || !is_local(&there, &here) ||
 	    read_u32(made.task, OFF_task_struct_tgid) != made.thread >> 32)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.judge.segmented import Segmented
-from sensor.model.account import share_in
+from sensor.model.account import OWNERS, share_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +48,15 @@ class SharedSegments(Generic[Value]):
 
     def get(self, key: str) -> Value | None:
         """Return a value without counting it as seen."""
+        if not self._others:
+            # On most nodes all is root's.
+            return self._roots.get(key)
         return table.get(key) if (table := self._of(key)) is not None else None
 
     def see(self, key: str, value: Value, *, established: bool | None = None) -> tuple[str, ...]:
         """Set a value that was seen now; returns the keys that had to go for it."""
+        if not key.startswith(OWNERS, self._start):
+            return self._roots.see(key, value, established=established)
         table = self._of(key)
         if table is None:
             table = self._begin(key)

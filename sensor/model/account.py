@@ -11,7 +11,8 @@ OWNER_MAX = 100
 INSIDE = "in "
 """Begins the owner of what a container made."""
 
-_KINDS = ("uid ", INSIDE, "subordinate uids")
+OWNERS = ("uid ", INSIDE, "subordinate uids")
+"""How the owners begin."""
 _MARK = ": "
 
 
@@ -34,7 +35,7 @@ def inside(workload: str) -> str:
 
 def owner_in(text: str) -> str | None:
     """Return whose a workload's key is; None for a key of root's, which has no owner in front."""
-    if not text.startswith(_KINDS):
+    if not text.startswith(OWNERS):
         return None
     owner, mark, _ = text.partition(_MARK)
     return owner if mark else None
@@ -42,7 +43,7 @@ def owner_in(text: str) -> str | None:
 
 def share_in(text: str, start: int = 0) -> str | None:
     """Return whose share of a table a text takes that begins at ``start``; None for root's."""
-    if not text.startswith(_KINDS, start):
+    if not text.startswith(OWNERS, start):
         return None
     owner, mark, _ = text[start:].partition(_MARK)
     # A slash would stand for a part of an account.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 
 from sensor.bpf.record import KernelObservation
 from sensor.bpf.socket_filter import EngineSockets, ListeningPorts
-from sensor.model.api_calls import ApiAnswer, ApiRequest
+from sensor.model.api_calls import ApiAnswer, ApiConnect, ApiRequest
 from sensor.sources import connections
 from tests.bpf.engine_server import ANSWER, POST
 from tests.bpf.live import Probes
@@ -57,6 +60,42 @@ connection = socket.socket()
 connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 connection.bind(("127.0.0.1", int(sys.argv[2])))
 connection.connect(("127.0.0.1", int(sys.argv[1])))
+print(flush=True)
+sys.stdin.readline()
+"""
+
+WAITING = 1_500
+"""Connects that wait to be let in: more than the probes have places for."""
+
+WAIT = """
+import socket, sys, threading
+path, count = sys.argv[1], int(sys.argv[2])
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen(0)
+threading.stack_size(65536)
+def wait():
+    try:
+        socket.socket(socket.AF_UNIX).connect(path)
+    except OSError:
+        pass
+for _ in range(count):
+    threading.Thread(target=wait, daemon=True).start()
+print(flush=True)
+sys.stdin.readline()
+"""
+"""Threads that connect to a listener of their own user, which accepts none of them."""
+
+WAIT_AT_PORT = """
+import resource, socket, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+held = []
+for _ in range(int(sys.argv[2])):
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    held.append(client)
 print(flush=True)
 sys.stdin.readline()
 """
@@ -159,3 +198,66 @@ def test_a_plain_user_at_a_chosen_port_hides_no_answer_to_roots_request(probes: 
                 seen = probes.drain()
         ports.replace([])
     assert answers_to_ours(seen) == [ANSWER]
+
+
+def until_it_connects(pid: int, thread: int) -> None:
+    """Wait until a thread sleeps in a connect."""
+    while "unix_wait_for_peer" not in Path(f"/proc/{pid}/task/{thread}/wchan").read_text():
+        time.sleep(0.01)
+
+
+def connects_of_this_process(seen: list[KernelObservation]) -> list[ApiConnect]:
+    connects = [one for one in seen if isinstance(one, ApiConnect)]
+    return [one for one in connects if one.caller.pid == os.getpid()]
+
+
+def test_connects_of_a_plain_user_that_wait_hide_none_of_roots(
+    probes: Probes, tmp_path: Path
+) -> None:
+    """Of an engine that nothing knows yet: its path shows it."""
+    if "on_connect_unix" not in probes.pins.links():
+        pytest.skip("cannot run here: needs cgroup/connect_unix, of Linux 6.7")
+    own = tmp_path / "own.sock"
+    place = tempfile.TemporaryDirectory(dir="/tmp")
+    with place as directory, socket.socket(socket.AF_UNIX) as engine:
+        os.chown(directory, OTHER_USER, OTHER_USER)
+        engine.bind(str(own))
+        engine.listen(0)
+        probes.drain()
+        with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+            first.connect(str(own))
+            waiting = threading.Thread(target=second.connect, args=(str(own),))
+            waiting.start()
+            assert waiting.native_id is not None
+            until_it_connects(os.getpid(), waiting.native_id)
+            with stranger(WAIT, f"{directory}/s", WAITING) as others:
+                others.answers()
+                accepted, _ = engine.accept()
+                waiting.join()
+                accepted.close()
+                seen = probes.drain()
+                others.process.kill()
+    assert [one.socket for one in connects_of_this_process(seen)] == [str(own)] * 2
+
+
+def test_connects_of_a_plain_user_to_a_busy_port_hide_none_of_roots(probes: Probes) -> None:
+    address = connections.address("0100007F")
+    assert address is not None
+    ports = ListeningPorts(probes.pins.map("listening_ports"))
+    with contextlib.closing(ports), socket.socket() as engine:
+        engine.bind(("127.0.0.1", 0))
+        engine.listen(0)
+        port = engine.getsockname()[1]
+        ports.replace([(HERE, port, address)])
+        with socket.create_connection(("127.0.0.1", port)), socket.socket() as client:
+            probes.drain()
+            client.settimeout(0)
+            client.connect_ex(("127.0.0.1", port))
+            with stranger(WAIT_AT_PORT, port, WAITING) as others:
+                others.answers()
+                others.process.kill()
+                engine.accept()[0].close()
+                assert select.select([], [client], [], 20.0)[1]
+            seen = probes.drain()
+        ports.replace([])
+    assert len(connects_of_this_process(seen)) == 1

@@ -50,6 +50,45 @@ int main(int argc, char **argv)
 }
 """
 
+NEST = """
+import ctypes, os, sys
+deep, number, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+libc = ctypes.CDLL(None, use_errno=True)
+def unshare():
+    if libc.unshare(0x10000000):  # CLONE_NEWUSER
+        sys.exit(3)
+made, mapped = os.pipe(), os.pipe()
+child = os.fork()
+if child:
+    # As newuidmap(1) does for a user with subordinate uids.
+    if os.read(made[0], 1):
+        open(f"/proc/{child}/uid_map", "w").write("0 200000 65536")
+        open(f"/proc/{child}/gid_map", "w").write("0 200000 65536")
+        os.write(mapped[1], b"x")
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.close(made[0])
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+libc.prctl(4, 1)  # PR_SET_DUMPABLE: /proc/self is one's own again
+unshare()
+os.write(made[1], b"x")
+os.read(mapped[0], 1)
+os.setresgid(number, number, number)
+os.setresuid(number, number, number)
+libc.prctl(4, 1)
+inside = number
+for _ in range(deep - 1):
+    unshare()
+    open("/proc/self/setgroups", "w").write("deny")
+    open("/proc/self/uid_map", "w").write(f"0 {inside} 1")
+    open("/proc/self/gid_map", "w").write(f"0 {inside} 1")
+    inside = 0
+os.execv(program[0], program)
+"""
+"""DEPTH NUMBER PROGRAM: run a plain user's program so deep in user namespaces. One of that user's
+subordinate uids makes all but the outermost one."""
+
 
 @pytest.fixture
 def flood(tmp_path: Path) -> Iterator[Path]:
@@ -115,6 +154,21 @@ def test_commands_of_a_plain_user_leave_room_for_roots(
     assert [one.process.euid for one in ours if "run" in one.argv] == [0]
     (init,) = (one for one in seen if isinstance(one, InitExec))
     assert not init.causes_lost, "who was not let in cannot be the cause"
+
+
+@pytest.mark.parametrize("deep", [2, 8, 9, 20])
+def test_a_user_with_subordinate_uids_has_one_part_however_deep_the_namespaces(
+    undrained: Probes, flood: Path, deep: int
+) -> None:
+    docker = str(flood.with_name("docker"))
+    for number in range(1, 6):
+        command = ["/usr/bin/python3", "-I", "-c", NEST, str(deep), str(number)]
+        result = subprocess.run([*command, flood, "commands", "400", docker, "x"], check=False)
+        if result.returncode == 3:
+            pytest.skip("plain users may make no user namespaces here")
+        assert result.returncode == 0
+    assert undrained.count(RecordKind.COMMAND_EXEC).limited > 0
+    assert undrained.commands.backlog() <= PART + 16384
 
 
 def until_named(pid: int, name: str) -> None:
