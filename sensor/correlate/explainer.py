@@ -13,8 +13,9 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.bounded import Bounded
 from sensor.correlate.chain import CausalChain
-from sensor.correlate.chain_ends import AHEAD
+from sensor.correlate.chain_ends import AHEAD, cluster_of
 from sensor.correlate.record_order import RecordOrder
 from sensor.correlate.request_events import SETTLE
 from sensor.correlate.seen_records import SeenRecords
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 600 * 1_000_000_000
 """How long a start waits for the records of its request: they come within seconds."""
+CLUSTERS_LIMIT = 16
+"""Clusters whose records come to one node, the latest."""
 STARTS_LIMIT = 10_000
 """Starts that wait; the oldest go first and stay unexplained."""
 
@@ -55,6 +58,8 @@ class StartExplainer:
         self._starts: deque[_Waiting] = deque()
         self._seen = SeenRecords()
         self._records = RecordOrder(SETTLE)
+        self._clusters: Bounded[str, None] = Bounded(CLUSTERS_LIMIT)
+        """Clusters that records name; a log of this node's own server names none."""
 
     def __len__(self) -> int:
         return len(self._starts) + len(self.tasks)
@@ -97,6 +102,9 @@ class StartExplainer:
 
     def _chained(self) -> None:
         for record in self._records.ready():
+            cluster = cluster_of(record.request)
+            if cluster is not None and cluster not in self._clusters:
+                self._clusters.put(cluster, None)
             self.chain.add(record)
 
     def settle(self, now: int) -> Iterator[Event]:
@@ -127,7 +135,11 @@ class StartExplainer:
         orchestrator = event.orchestrator
         if orchestrator is None:
             return None
-        pod = self.chain.pod(orchestrator.namespace, orchestrator.pod, orchestrator.pod_uid)
+        uid = orchestrator.pod_uid
+        pod = self.chain.pod(orchestrator.namespace, orchestrator.pod, uid)
+        for cluster in self._clusters if pod is None and uid is not None else ():
+            # A uid is of one cluster; a name alone says nothing of which this node is in.
+            pod = pod or self.chain.pod(None, None, uid, cluster)
         if pod is not None and pod.uid is None and pod.node_uid is None:
             # Found by its name only, which an earlier pod may have had.
             since = event.time + event.realtime_offset - pod.time

@@ -13,6 +13,7 @@ from sensor.model.control_plane import (
     ActorKind,
     ChainConfidence,
     ChainStep,
+    Cluster,
     ControlRecord,
     Effect,
     RequestedBy,
@@ -200,6 +201,20 @@ def test_a_name_that_an_earlier_pod_may_have_had_explains_no_start() -> None:
     log.lines[0].pop("responseObject")
     assert [one.start_id for one in named(log, 3)] == ["start"]
     assert named(log, 3600) == []
+
+
+def test_a_uid_is_found_whatever_cluster_its_records_name() -> None:
+    """A node may read a managed cluster's records, whose envelopes name the cluster."""
+    one = next(
+        item for item in truth() if item.get("taskStart") and item["containerType"] == "main"
+    )
+    explainer = StartExplainer()
+    explainer.started(start(one))
+    for record in records():
+        request = replace(record.request, cluster=Cluster(name="prod", provider="aws"))
+        explainer.add(replace(record, request=request), NOW)
+    latest = max(record.request.requested or 0 for record in records())
+    assert len(list(explainer.settle(latest + PATIENCE))) == 1
 
 
 def test_the_author_of_a_manifest_stays_the_requester_of_its_static_pod() -> None:

@@ -142,6 +142,14 @@ QUESTIONS = (
         "a person opens a shell in a pod", "get", "", "pods/exec", "Metadata", (("None", _UNSEEN),)
     ),
     _person("a person deletes a node", "delete", "", "nodes", "Metadata", (("None", _UNSEEN),)),
+    _person(
+        "a person labels or taints a node",
+        "patch",
+        "",
+        "nodes",
+        "Request",
+        (("Metadata", "the label or taint: who ended pods by a taint"), ("None", _UNSEEN)),
+    ),
     PolicyQuestion(
         "a node reports its containers",
         "patch",
