@@ -32,7 +32,7 @@ class Replicas:
 
 
 class MadeUpCluster:
-    """Writes ``lines``; ``truth`` has the author of each pod by uid, None where nobody asked."""
+    """Writes ``lines``; ``truth`` has the author of each pod by uid, None without a request."""
 
     def __init__(self, seed: int, level: str) -> None:
         self.lines: list[Json] = []

@@ -34,7 +34,7 @@ def requesters(lines: list[Json]) -> dict[str, RequestedBy]:
     ("level", "most"), [("RequestResponse", 0.0), ("Request", 0.02), ("Metadata", 0.1)]
 )
 def test_a_whole_log_names_no_wrong_person(level: str, most: float) -> None:
-    """``most``: the part of the pods nobody asked for that may get the author of a write."""
+    """``most``: the part of the pods without a request that may get the author of a write."""
     said: Counter[str] = Counter()
     for seed in SEEDS:
         cluster = MadeUpCluster(seed, level)
@@ -48,10 +48,10 @@ def test_a_whole_log_names_no_wrong_person(level: str, most: float) -> None:
             elif actor is None:
                 said["unknown"] += 1
             else:
-                said["named where nobody asked" if who is None else "wrong"] += 1
+                said["named without a request" if who is None else "wrong"] += 1
     whole = sum(said.values())
     assert said["wrong"] == 0, said
-    assert said["named where nobody asked"] <= most * whole, said
+    assert said["named without a request"] <= most * whole, said
     assert said["right"] > 0.7 * whole, said
 
 
