@@ -255,13 +255,16 @@ class CausalChain:
         return None if write is None else past.answer((write.record,), Effect.SCHEDULE)
 
 
-def _nearness(trigger: TriggerRecord, pod: Pod) -> tuple[bool, int]:
-    """Return how near a write is to a pod: those before it come first, the latest at first.
+def _nearness(trigger: TriggerRecord, pod: Pod) -> tuple[int, int]:
+    """Return how near a write is to a pod: one right before it comes first.
 
-    A write after a pod can only be its cause where the clocks of two API servers differ.
+    One right after it is its cause where the clocks of two API servers differ. Pods follow their
+    causes so closely that this is more likely than a cause of minutes ago.
     """
     since = pod.time - trigger.time
-    return since < -SKEW, abs(since)
+    if since < -SKEW:
+        return 1, abs(since)
+    return (0 if since <= CLOSE else 2), abs(since)
 
 
 def _reaches(parent: Thing, write: TriggerRecord, thing: Thing, pod: Pod) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.correlate.chain_answer import client_of
-from sensor.correlate.chain_ends import AHEAD, cluster_of
+from sensor.correlate.chain_ends import AHEAD, CLOSE, cluster_of
 from sensor.correlate.chain_index import SECOND, SKEW
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class NamelessPods:
         """
         time = _time(binding)
         found = [one for one in self._waiting if _fits(one, binding, workload)]
-        found.sort(key=lambda one: (_time(one) > time + SKEW, abs(time - _time(one))))
+        found.sort(key=lambda one: _nearness(time - _time(one)))
         clients = {client_of(one): one for one in reversed(found)}
         if len(clients) > 1:
             clients = {key: one for key, one in clients.items() if may_name(one)}
@@ -63,6 +63,13 @@ class NamelessPods:
         if len(nearest) == 1:
             self._waiting.remove(nearest[0])
         return nearest
+
+
+def _nearness(since: int) -> tuple[int, int]:
+    """Return how near a creation is to a binding: one right after it may be so by its clock."""
+    if since < -SKEW:
+        return 1, abs(since)
+    return (0 if since <= CLOSE else 2), abs(since)
 
 
 def _fits(created: ControlRecord, binding: ControlRecord, workload: Workload) -> bool:

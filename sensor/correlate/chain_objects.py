@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_ends import Ended, PodEnds, cluster_of, short
+from sensor.correlate.chain_ends import AHEAD, Ended, PodEnds, cluster_of, short
 from sensor.correlate.chain_index import OBJECTS_LIMIT, Pod, Thing, TriggerRecord, uid_key
 from sensor.correlate.chain_nameless import NamelessPods
 from sensor.correlate.chain_records import HeldRecords
@@ -39,6 +39,7 @@ _BY_CREATOR = {
     "daemon-set-controller": "DaemonSet",
     "job-controller": "Job",
 }
+_PARENTS = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 _GROWN = frozenset({Effect.SCALE_UP, Effect.SCALE, Effect.UNKNOWN})
 _KINDS = frozenset(
     {
@@ -235,17 +236,24 @@ class ClusterObjects:
     # ---------------------------------------------------------------------------- finding
 
     def parent(self, thing: Thing) -> Thing | None:
-        """Return the workload that owns a workload: by its reference, else as names imply."""
-        if thing.parent is not None:
-            return thing.parent
-        owner = thing.owner
+        """Return the workload that owns a workload: by its reference, else as names imply.
+
+        Another one of the name may have come since then. Its record may also be a little late, by
+        the clock of another API server.
+        """
+        owner, name = thing.owner, (thing.cluster, thing.namespace, stem(thing.name))
+        if owner is not None and owner.uid is not None:
+            name = (thing.cluster, thing.namespace, owner.name)
+            return thing.parent or self._thing(owner.kind, name, owner.uid)
+        kind = owner.kind if owner is not None else _PARENTS.get(thing.kind)
+        if kind is None:
+            return None
         if owner is not None:
             name = (thing.cluster, thing.namespace, owner.name)
-            return self._thing(owner.kind, name, owner.uid)
-        implied = {"ReplicaSet": "Deployment", "Job": "CronJob"}.get(thing.kind)
-        if implied is None:
-            return None
-        return self._things.get((implied, (thing.cluster, thing.namespace, stem(thing.name))))
+        found = self._things.get((kind, name))
+        if found is None or (thing.parent is not None and not _came_with(found, thing)):
+            return thing.parent
+        return found
 
     def pod(
         self, namespace: str | None, name: str | None, uid: str | None, cluster: str | None = None
@@ -332,6 +340,14 @@ def _asks(thing: Thing, record: ControlRecord, touches: tuple[Touch, ...]) -> bo
         if thing.kind != "CronJob" and Touch.CREATE in touches:
             return False
     return effect not in {Effect.SCALE_DOWN, Effect.CONFIG}
+
+
+def _came_with(parent: Thing, thing: Thing) -> bool:
+    """Return whether a workload was made right after one that it owns: clocks differ."""
+    if parent.created is None or thing.created is None:
+        return False
+    since = (parent.created.request.requested or 0) - (thing.created.request.requested or 0)
+    return 0 <= since <= AHEAD
 
 
 def _time(trigger: TriggerRecord) -> int:

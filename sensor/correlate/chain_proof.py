@@ -17,8 +17,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from sensor.correlate.chain_answer import client_of
-from sensor.correlate.chain_ends import AHEAD
+from sensor.correlate.chain_answer import client_of, same_client
+from sensor.correlate.chain_ends import AHEAD, CLOSE
 from sensor.correlate.chain_index import SECOND, SKEW
 from sensor.model.control_plane import Touch
 
@@ -37,10 +37,18 @@ def proven(pod: Pod, thing: Thing, parent: Thing | None) -> TriggerRecord | None
         return None
     direct = next((one for one in thing.writes if one.record is root), None)
     if parent is None or direct is not None:
-        return direct
+        return None if direct is None or _rivalled(direct, thing) else direct
     found = _led_to(parent.writes, root, thing)
     actors = {client_of(one.record) for one in found}
     return found[-1] if len(actors) == 1 else None
+
+
+def _rivalled(write: TriggerRecord, thing: Thing) -> bool:
+    """Return whether another client wrote at about that time: clocks of API servers differ."""
+    return any(
+        abs(one.time - write.time) <= CLOSE and not same_client(one.record, write.record)
+        for one in thing.writes
+    )
 
 
 def asked_for(pod: Pod) -> ControlRecord | None:
@@ -81,11 +89,15 @@ def _led_to(
     if grown is None:
         return []
     times, since = grown
+    begun = None if thing.created is None else _time(thing.created)
     found = []
     for one in alike:
         place = bisect_left(times, one.time)
-        prompt = since <= place < len(times) and times[place] - one.time <= PROMPT
-        if prompt and (not _only_scales(one) or _was_whole(root, thing)):
+        if not since <= place < len(times) or times[place] - one.time > PROMPT:
+            continue
+        if Touch.CREATE in one.touches and times[place] != begun:
+            continue  # Its own effect, the ReplicaSet's creation, came before it.
+        if not _only_scales(one) or _was_whole(root, thing):
             found.append(one)
     return found
 
