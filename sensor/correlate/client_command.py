@@ -98,10 +98,13 @@ _COMPOSE_GLOBAL = options(
     " version help in-pod no-pod no-cleanup",
     unknown=True,
 )
-_COMPOSE_VERB = options(
-    "t timeout scale pull exit-code-from attach no-attach wait-timeout e env l label name p publish"
-    " u user v volume w workdir entrypoint cap-add cap-drop env-from-file no-log-prefix-x"
+_COMPOSE_UP_OPTIONS = "t timeout scale pull exit-code-from attach no-attach wait-timeout"
+_COMPOSE_VERB = options(_COMPOSE_UP_OPTIONS)
+_COMPOSE_RUN = options(
+    f"{_COMPOSE_UP_OPTIONS} e env l label name p publish u user v volume w workdir entrypoint"
+    " cap-add cap-drop env-from-file"
 )
+"""Of ``run``: ``up -w`` is a switch."""
 _RUN = options(
     "a c e h l m p u v w",
     "detach interactive tty rm init privileged publish-all read-only no-healthcheck quiet"
@@ -117,7 +120,7 @@ _BUILDAH_RUN = options(
 )
 _START = options("t s f time timeout signal filter detach-keys checkpoint checkpoint-dir cidfile")
 _SERVICE = options(
-    "e l p u w t",
+    "c e l p u w t",
     "detach no-resolve-image quiet with-registry-auth init read-only tty no-healthcheck force"
     " rollback image-x help",
     unknown=True,
@@ -136,6 +139,8 @@ _CTR_RUN = options(
 # --------------------------------------------------------------------------- verbs
 
 _NONE = options("")
+_GROUP = options("builder")
+"""Options of a group, in front of its verb: ``docker buildx --builder mine build``."""
 _CTR_NONE = options("", go=True)
 _CTR_START = options("log-uri fifo-dir pid-file", go=True)
 _PODMANS = {("system", "service"): Helper.SERVICE, ("container", "cleanup"): Helper.CLEANUP}
@@ -146,7 +151,7 @@ _HARMLESS = options(
     " generate ls list prune exists help history images import info init inspect load login"
     " logout logs"
     " machine manifest mount network pause port ps pull push rename rm rmi save search secret stats"
-    " tag top trust umount unmount unpause unshare untag version volume wait"
+    " tag top trust umount unmount unpause unshare untag update version volume wait artifact"
 ).values
 """Verbs of Docker-like clients after which no container runs that did not before."""
 _GROUP_VERBS = {
@@ -238,7 +243,7 @@ def _dockerish(words: Words, verb: str) -> ClientCommand | None:
     if verb == "cleanup":
         return None
     if verb in _GROUP_VERBS:
-        words.options(_NONE)
+        words.options(_GROUP)
         following = words.word()
         if following is None or following not in _GROUP_VERBS[verb]:
             return None
@@ -270,7 +275,9 @@ def _run(words: Words, request: ClientRequest) -> ClientCommand:
     given = words.options(_RUN)
     # With --rootfs a directory stands where the image would.
     image = words.peek() if given.get("rootfs") in (None, "false") else None
-    return ClientCommand(request, name=given.get("name") or None, image=image)
+    # dockerd takes "/web" for "web".
+    name = given.get("name", "").removeprefix("/") or None
+    return ClientCommand(request, name=name, image=image)
 
 
 def _buildah(words: Words, verb: str) -> ClientCommand | None:
@@ -329,7 +336,7 @@ def _compose(words: Words, verb: str | None) -> ClientCommand | None:
     if verb not in _COMPOSE_UP:
         return None
     request = ClientRequest.RESTART if verb == "restart" else ClientRequest.UP
-    services = tuple(_rest(words, _COMPOSE_VERB))
+    services = tuple(_rest(words, _COMPOSE_RUN if verb == "run" else _COMPOSE_VERB))
     if verb == "run":
         # One service, and the command that it is to run.
         services = services[:1]

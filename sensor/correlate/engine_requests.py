@@ -68,7 +68,9 @@ class EngineConnection:
     """Whether the engine is not root's; None until a connect shows it."""
     closed: int | None = None
     suspect: bool = False
-    """One of its requests may start something that it does not name, or could not be read."""
+    """One of its requests could not be read."""
+    unnamed: int = 0
+    """Its requests that may start something that they do not name, save those that were refused."""
     waiting: dict[int, Asked] = field(default_factory=dict)
 
     @property
@@ -77,16 +79,27 @@ class EngineConnection:
 
         A request that names its container and was answered is used up: it asked for that one.
         """
-        return self.suspect or any(one.call.action in NAMING for one in self.waiting.values())
+        if self.suspect or self.unnamed:
+            return True
+        return any(one.call.action in NAMING for one in self.waiting.values())
 
     def follow(self, asked: Asked) -> None:
         """Expect an answer to a request that was sent over it."""
-        named = asked.call.action in NAMING and (asked.call.targets or asked.call.pod)
-        self.suspect |= asked.call.action.may_start and not named
+        self.unnamed += _starts_unnamed(asked)
         self.waiting[asked.call.number] = asked
         if len(self.waiting) > REQUESTS_OF_ONE_MAX:
             lost = self.waiting.pop(next(iter(self.waiting)))
             self.suspect |= lost.call.action in NAMING
+
+    def refuse(self, asked: Asked) -> None:
+        """Note that the engine did nothing of a request that was sent over it."""
+        self.unnamed -= _starts_unnamed(asked)
+
+
+def _starts_unnamed(asked: Asked) -> bool:
+    """Whether a request may start something that it does not name."""
+    named = asked.call.action in NAMING and (asked.call.targets or asked.call.pod)
+    return asked.call.action.may_start and not named
 
 
 def segment_of(seen: ApiRequest | ApiAnswer) -> Segment:

@@ -225,7 +225,8 @@ class RecentPast:
                 asked.message = one.message
                 # A refusal counts against an answer that was prepared, whenever it comes.
                 self._note(0 if one.outcome is CallOutcome.REFUSED else one.time)
-                if one.outcome is CallOutcome.REFUSED:
+                if connection is not None and one.outcome is CallOutcome.REFUSED:
+                    connection.refuse(asked)
                     refused.append((asked, one.message))
         return refused
 

@@ -111,6 +111,8 @@ _NOTHING = HttpMethod(Action.NOTHING, None)
 
 _VERSION = re.compile(r"/v[0-9.]{1,8}(?=/)")
 _CONTAINER = re.compile(r"/containers/(?P<name>/?[^/]{1,1024})/(?P<verb>[a-z]{1,16})")
+_LINKED = re.compile(r"/containers/[^/]{1,1024}(?:/[^/]{1,1024}){1,8}/(?:start|restart)")
+"""A name with a slash is that of a link of Docker's, which may mean any container."""
 _POD = re.compile(r"/libpod/pods/[^/]{1,1024}/(?:start|restart|unpause)")
 _REMOVE = re.compile(r"/containers/(?P<name>/?[^/]{1,1024})")
 _HIJACKING = re.compile(
@@ -169,6 +171,8 @@ def _post(path: str, query: str) -> HttpMethod:
         return HttpMethod(Action.INDIRECT, f"POST {_shape(path)}", targets)
     found = _CONTAINER.fullmatch(api)
     action = _VERBS.get(found["verb"]) if found is not None else None
+    if found is None and _LINKED.fullmatch(path):
+        return HttpMethod(Action.INDIRECT, f"POST {_shape(path)}")
     if found is None or action is None:
         return _NOTHING
     return HttpMethod(action, f"POST /containers/{{name}}/{found['verb']}", (found["name"],))
