@@ -57,7 +57,7 @@ ACCEPTED = {
     "a long header before the host": b"POST /containers/web/start HTTP/1.1\r\nX: "
     + b"x" * 700
     + EMPTY,
-    "a scheme that is none": b"POST x://d/v1.41/containers/web/start HTTP/1.1" + EMPTY,
+    "an unknown scheme": b"POST x://d/v1.41/containers/web/start HTTP/1.1" + EMPTY,
     "behind another request": b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n" + START_WEB,
     "behind a body with a length": b"POST /auth HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}"
     + START_WEB,
