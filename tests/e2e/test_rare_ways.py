@@ -153,7 +153,7 @@ def test_a_container_of_podman_started_by_a_program_that_ends_at_once(
 
 
 def _id(podman: Podman, name: str) -> str:
-    return until(
-        lambda: podman.cli("inspect", "-f", "{{.Id}}", name, check=False).stdout.strip(),
-        "the container",
-    )
+    def found() -> str:
+        return podman.cli("inspect", "-f", "{{.Id}}", name, check=False).stdout.strip()
+
+    return until(found, "the container")
