@@ -53,6 +53,13 @@ _SPELLED = frozenset({"-p" + rest for rest in ("ass", "assword", "asswd", "assph
 """Long options with one dash, and not ``-p`` with a value: ``influx -password S``."""
 
 
+_DELIMITERS = frozenset("/|#@,!%~")
+"""What may stand around the two parts of a substitution by ``sed``."""
+_WORDS = re.compile(r"[A-Za-z][\w-]{1,63}")
+_SIGNS = frozenset("/>")
+"""What a secret of some programs begins with, beside a dash."""
+
+
 @unique
 class _Stage(Enum):
     """Where in a container client's command line the word stands."""
@@ -144,6 +151,9 @@ class CommandReader:
             case Announced.VARIABLES:
                 read = None if word.startswith("-") else self._variable(word)
                 self._next = None if read is None else announced
+            case Announced.NAME:
+                read = self._plain(word)
+                self._next = Announced.NAMED_SECRET if is_secret_name(word) else None
             case Announced.HEADER:
                 read = self._header(word)
         return read
@@ -272,8 +282,10 @@ class CommandReader:
             if word.lower() not in secret_options.NOUNS:
                 self._next = Announced.NAMED_SECRET
                 return self._plain(word)
-        elif word[0:1] == "/" and self._programs:
+        elif word[0:1] in _SIGNS and self._programs:
             return self._by_program(word) or self._plain(word)
+        elif word[0:1] == "s" and word[1:2] in _DELIMITERS:
+            word = _without_replacement(word)
         return self._assignment(word)
 
     def _is_secret_by_place(self, word: str) -> bool:
@@ -322,7 +334,21 @@ class CommandReader:
             return self._plain(word)
         if is_secret_name(name):
             return f"{name}={_value(value)}"
+        if is_marked(value):
+            # ``ProxyCommand=sshpass -p S``
+            self._meet(value.rpartition("/")[2])
         return self._plain(word)
+
+
+def _without_replacement(word: str) -> str:
+    """Take out what ``sed`` puts in the place of a secret's name: ``s/__DB_PASSWORD__/S/``."""
+    sign = word[1]
+    parts = word.split(sign)
+    for at in range(1, len(parts) - 1):
+        names = [name for name in _WORDS.findall(parts[at]) if is_secret_name(name)]
+        if parts[at - 1].endswith("s") and names and names[-1] not in parts[at + 1]:
+            parts[at + 1] = REDACTED
+    return sign.join(parts)
 
 
 def _value(value: str) -> str:

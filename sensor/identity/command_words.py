@@ -36,6 +36,8 @@ class Announced(Enum):
     VARIABLE = auto()
     VARIABLES = auto()
     """So are the words behind it, up to an option."""
+    NAME = auto()
+    """The next word is the name of the word behind it."""
     HEADER = auto()
     SCRIPT = auto()
     VALUE = auto()
@@ -80,6 +82,8 @@ def _announced_by(option: str) -> Announced | None:
         return Announced.VARIABLES
     if option in HEADER_OPTIONS:
         return Announced.HEADER
+    if option in secret_options.NAMED:
+        return Announced.NAME
     if OPTION.fullmatch(option) is not None and is_secret_name(option):
         return Announced.SECRET
     return Announced.SCRIPT if _SCRIPT_OPTION.fullmatch(option) is not None else None

@@ -36,12 +36,13 @@ WORDS_REMEMBERED = 1024
 _OPERATORS = frozenset("|;&()<>")
 _ENDS = frozenset("|;&()")
 """Operators behind which another command begins. So does a line."""
+_GROUPS = {"{": 1, "}": -1}
 _HERE_STRING = "<<<"
 _HERE_DOCUMENT = "<<"
 _REDIRECTIONS = frozenset({">", ">>", ">|"})
 _PIPED_HINTS = (
     *("stdin", "pass", "-S", "secret", "login", "token", "kinit", "cryptsetup", "-fd"),
-    *("netrc", "cred", ".my.cnf"),
+    *("netrc", "cred", ".my.cnf", "su "),
 )
 """Texts of which one is in every command that takes a secret from a pipe or writes it to a file."""
 
@@ -100,6 +101,7 @@ def _without_secrets(
                 reader = None
         if clean != piece:
             begin = _rest_of_word(pieces, place + 1)
+            begin = max(begin, _rest_of_substitution(pieces, place))
             read[place:begin] = clean, *[""] * (begin - place - 1)
     return read
 
@@ -180,6 +182,26 @@ def _rest_of_word(pieces: list[str], place: int) -> int:
     return place if all(piece[0] in _OPERATORS for piece in pieces[place:end]) else end
 
 
+def _rest_of_substitution(pieces: list[str], place: int) -> int:
+    """Return the place behind a command whose output is the secret: ``TOKEN=$(echo S)``.
+
+    One that does not end takes all that follows.
+    """
+    piece = pieces[place]
+    if piece.count("`") % 2 == 1:
+        closing = (at for at in range(place + 1, len(pieces)) if pieces[at].count("`") % 2 == 1)
+        return next(closing, len(pieces) - 1) + 1
+    if not piece.endswith("$") or not "".join(pieces[place + 1 : place + 2]).startswith("("):
+        return place
+    depth = 0
+    for at in range(place + 1, len(pieces)):
+        if pieces[at][0] in _OPERATORS:
+            depth += pieces[at].count("(") - pieces[at].count(")")
+            if depth <= 0:
+                return at + 1
+    return len(pieces)
+
+
 @cache
 def _pattern(*, double: bool, single: bool) -> re.Pattern[str]:
     """Return the expression for pieces where these kinds of quotes may still be closed."""
@@ -220,13 +242,17 @@ def _piped(pieces: list[str]) -> frozenset[int]:
     found: set[int] = set()
     pipeline: list[list[int]] = [[]]
     document_end: str | None = None
+    depth = 0
     for place, piece in enumerate(pieces):
+        depth = max(0, depth + _opened(piece))
         if document_end is not None:
             if piece == document_end:
                 document_end = None
             elif not piece.isspace():
                 found.add(place)
-        elif piece in ("|", "|&"):
+        elif (piece[0] in _ENDS or piece.isspace()) and (depth or not piece.strip(" \t()")):
+            continue  # Inside of a group all commands write into its pipe.
+        elif piece.lstrip("()") in ("|", "|&"):
             pipeline.append([])
         elif piece[0] in _ENDS or (piece.isspace() and "\n" in piece):
             reads = _add_piped(pieces, pipeline, found)
@@ -237,6 +263,13 @@ def _piped(pieces: list[str]) -> frozenset[int]:
             pipeline[-1].append(place)
     _add_piped(pieces, pipeline, found)
     return frozenset(found)
+
+
+def _opened(piece: str) -> int:
+    """Return how many groups a piece opens, fewer than none where it closes some."""
+    if piece in _GROUPS:
+        return _GROUPS[piece]
+    return piece.count("(") - piece.count(")") if piece[0] in _ENDS else 0
 
 
 def _add_piped(pieces: list[str], pipeline: list[list[int]], found: set[int]) -> bool:

@@ -102,6 +102,17 @@ OPTION_SECRETS = (
     OptionSecret("glab", "-t", after="login"),
     OptionSecret("aws", "--value", after="put-parameter"),
     OptionSecret("dotnet nuget choco", "-k", after="push"),
+    OptionSecret("redis-server valkey-server keydb-server", ">", joined_only=True),
+    OptionSecret("az", "--value", after="secret"),
+    OptionSecret("eas", "--value"),
+    OptionSecret("conjur", "-v --value"),
+    OptionSecret("credhub", "-v -w --value"),
+    OptionSecret("railway", "--set"),
+    OptionSecret("aws", "--environment", after="lambda"),
+    OptionSecret("ntfy rqlite", "-u --user"),
+    OptionSecret("transmission-remote", "-n --auth"),
+    OptionSecret("airflow", "-p", after="users"),
+    OptionSecret("frpc frps", "-t"),
 )  # fmt: skip
 """Short options, and long ones whose name is not that of a secret."""
 
@@ -121,6 +132,18 @@ WORD_SECRETS = (
     WordSecret("kubectl oc", "set env", 1),
     WordSecret("heroku dokku", "config:set", 0),
     WordSecret("fly flyctl", "secrets set", 0),
+    WordSecret("doppler infisical supabase", "secrets set", 0),
+    WordSecret("netlify", "env:set", 1),
+    WordSecret("firebase", "functions:config:set", 0),
+    WordSecret("convox", "env set", 0),
+    WordSecret("cf", "set-env", 2),
+    WordSecret("eb", "setenv", 0),
+    WordSecret("chamber", "write", 2),
+    WordSecret("dotnet", "user-secrets set", 1),
+    WordSecret("travis", "encrypt", 0),
+    WordSecret("bitcoin-cli litecoin-cli dogecoin-cli", "walletpassphrase", 0),
+    WordSecret("bitcoin-cli litecoin-cli dogecoin-cli", "encryptwallet", 0),
+    WordSecret("bitcoin-cli litecoin-cli dogecoin-cli", "importprivkey", 0),
     WordSecret("pulumi", "config set", 0),
     WordSecret("poetry composer", "config", 1),
     WordSecret("redis-cli valkey-cli keydb-cli", "auth", 0),
@@ -177,9 +200,12 @@ NOUNS = frozenset(
 
 VARIABLES = frozenset(
     {"--environment-variables", "--secure-environment-variables", "--env-vars", "--set-env-vars",
-     "--replace-env-vars"}
+     "--replace-env-vars", "--settings"}
 )  # fmt: skip
 """Options of which all words up to the next option are variables: ``az container create``."""
+
+NAMED = frozenset({"--arg", "--argjson"})
+"""Options that take a name and its value as two words: ``jq --arg token S``."""
 
 STORES = ("/secrets", "/secret/")
 """What an address holds to which secrets are posted: of engines, of Kubernetes, of Vault."""
@@ -193,8 +219,8 @@ BODY_OPTIONS = frozenset(
 """Options whose value is the body of a request."""
 
 STDIN_READERS = frozenset(
-    {"chpasswd", "cryptsetup", "kinit", "passwd", "smbpasswd", "vncpasswd", "--passphrase-fd",
-     "--with-token", "--stdin", "stdin"}
+    {"chpasswd", "cryptsetup", "kinit", "passwd", "smbpasswd", "su", "vncpasswd",
+     "--passphrase-fd", "--with-token", "--stdin", "stdin"}
 )  # fmt: skip
 """Words of a command that takes a secret from the pipe before it."""
 
@@ -204,8 +230,10 @@ STDIN_READING = (
     frozenset({"secret", "create"}),
     frozenset({"secret", "put"}),
     frozenset({"secret", "set"}),
+    frozenset({"kv", "put"}),
+    frozenset({"vault", "write"}),
 )
 """The same of words that mean it together."""
 
-WRITERS = frozenset({"echo", "printf"})
+WRITERS = frozenset({"echo", "printf", "yes"})
 """Commands whose words go into the pipe."""

@@ -129,6 +129,11 @@ SHAPES = (
         rf"\1{REDACTED}",
     ),
     Shape(
+        "stream key", "rtmp://host/app/…", ("rtmp://", "rtmps://"),
+        re.compile(r"(rtmps?://[^\s/\"'@]{1,253}+/[^\s/\"'?]{1,128}+/)[^\s\"'?/]{8,}"),
+        rf"\1{REDACTED}",
+    ),
+    Shape(
         "authorization scheme", "Bearer …, Basic …", ("earer", "EARER", "asic", "ASIC"),
         re.compile(r"(?i)\b(bearer|basic)(\s{1,8})[A-Za-z0-9._~+/=-]{8,}"), rf"\1\2{REDACTED}",
     ),
@@ -158,7 +163,7 @@ _INSIDE = frozenset({"earer", "EARER", "asic", "ASIC", "Q~"})
 """Marks that stand within a word."""
 
 _MARKED = re.compile(_marked())
-_NOT_PLAIN = re.compile(rf"[\s:=@<]|{_marked()}")
+_NOT_PLAIN = re.compile(rf"[\s:=@<(]|{_marked()}")
 
 
 def is_plain(text: str) -> bool:

@@ -41,6 +41,7 @@ _END_AFTER = {
 }
 """Where a value without quotes ends, by the character before its name."""
 
+_PARENTHESIS = re.compile(r"[()]")
 _LINE_END = re.compile(r"[\r\n\"']")
 
 _NO_SECRETS = frozenset({"true", "false", "null", "none", "True", "False", "None"})
@@ -48,8 +49,9 @@ _NO_SECRETS = frozenset({"true", "false", "null", "none", "True", "False", "None
 
 _SQL = re.compile(
     r"(?i)(?:(?<![\w-])identified\s{1,8}+(?:with\s{1,8}+\S{1,64}+\s{1,8}+)?(?:by|as)\s{1,8}+"
-    r"(?:password\s{1,8}+)?|(?<![\w\"'-])password(?:\s{1,8}+|\s{0,8}+[(=]\s{0,8}+)"
-    r"|\.auth\(\s{0,8}+[\"'][^\"'\\]{0,64}+[\"']\s{0,8}+,\s{0,8}+)(?=\\?[\"'])"
+    r"(?:password\s{1,8}+)?|(?<![\w\"'-])password(?:\s{1,8}+|\s{0,8}+[(=]\s{0,8}+"
+    r"|\s{1,8}+for\s{1,8}+\S{1,128}+\s{0,8}+=\s{0,8}+(?:password\(\s{0,8}+)?)"
+    r"|(?:\.auth|changeuserpassword)\(\s{0,8}+[\"'][^\"'\\]{0,64}+[\"']\s{0,8}+,\s{0,8}+)(?=\\?[\"'])"
     r"|(?<![\w-])login\s{1,8}+\S{1,64}+\s{1,8}+password\s{1,8}+"
     r"|(?<![\w-])setuser\s{1,8}+\S{1,64}+\s{1,8}+(?:on\s{1,8}+)?>"
 )
@@ -66,8 +68,14 @@ _PLAIN_MEMBERS = frozenset({"name", "key"})
 """Members of an environment's entries that name the variable and do not hold it."""
 
 
+_PAIR = re.compile(r"(?<=name=)([\w.-]{1,128}+)(,[\w.\[\]-]{0,128}?value=)([^,\s\"']{1,}+)")
+"""A variable as ``helm --set`` has it: ``env[0].name=TOKEN,env[0].value=S``."""
+
+
 def without_named(text: str) -> str:
     """Replace the values of what bears a secret's name inside a text."""
+    if "name=" in text and "value=" in text:
+        text = _PAIR.sub(_pair, text)
     low = _lowered(text)
     if '"env' in low:
         text = _without_environment(text, low)
@@ -89,6 +97,11 @@ def without_named(text: str) -> str:
             parts += (text[end:start], replacement)
             end = stop
     return "".join((*parts, text[end:])) if parts else text
+
+
+def _pair(match: re.Match[str]) -> str:
+    name, between, _ = match.groups()
+    return f"{name}{between}{REDACTED}" if is_secret_name(name) else match[0]
 
 
 _UPPER = re.compile(r"[A-Z]+")
@@ -125,7 +138,8 @@ def _value_after(
     quote = _quote_at(text, begin)
     if quote:
         shown = quote if named else ""
-        close = _closing(text, quote, begin + len(quote))
+        inside = begin + len(quote)
+        close = _closing(text, quote, _behind_command(text, inside) if quote == '"' else inside)
         return begin, close, f"{shown}{REDACTED}{shown}"
     joined = "=" not in separator and not named and not separator[-1].isspace()
     if joined and not _is_bare_member(text, start, begin):
@@ -136,12 +150,29 @@ def _value_after(
         ends = _MEMBER_END
     else:
         ends = _END_AFTER.get(before, _BARE_END)
-    place = ends.search(text, begin)
+    place = ends.search(text, _behind_command(text, begin))
     close = place.start() if place is not None else len(text)
     value = text[begin:close]
     if not value or value.startswith(("[", "{", "(")) or value in _NO_SECRETS:
         return None
     return begin, close, f'"{REDACTED}"' if named else REDACTED
+
+
+def _behind_command(text: str, begin: int) -> int:
+    """Return the place behind a command whose output is the value: ``$(echo S)``.
+
+    One that does not end takes all of the text.
+    """
+    if text.startswith("`", begin):
+        return _found(text, "`", begin + 1) + 1
+    if not text.startswith("$(", begin):
+        return begin
+    depth = 0
+    for mark in _PARENTHESIS.finditer(text, begin):
+        depth += 1 if mark[0] == "(" else -1
+        if depth == 0:
+            return mark.end()
+    return len(text)
 
 
 def _is_bare_member(text: str, start: int, begin: int) -> bool:
