@@ -200,6 +200,18 @@ def test_a_write_that_its_replica_set_did_not_answer_caused_no_pod_that_comes_la
     assert "web-1-ccccc" not in log.answers()
 
 
+def test_a_number_that_is_written_while_pods_are_exchanged_does_not_hide_the_rollout() -> None:
+    """Carol asks for three while there are three, two of which go: bob's rollout goes on."""
+    log = started()
+    log.deployment(60, "bob", 2, verb="patch", body=TEMPLATE, old=2, template="web:2")
+    log.replicaset(60.01, "web-2", 1, template="web:2", desired=2)
+    log.pod(60.02, "web-2-aaaaa", "web-2")
+    scaled(log, 100, "carol", 3, 3)
+    log.replicaset(100.01, "web-2", 2, "update", old=1, generation=2, template="web:2", desired=3)
+    log.pod(100.02, "web-2-bbbbb", "web-2")
+    assert log.answers()["web-2-bbbbb"].actor == "bob"
+
+
 def test_the_pods_that_a_quota_held_back_are_their_writers() -> None:
     log = started()
     log.lines.pop()

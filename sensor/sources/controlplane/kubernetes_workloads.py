@@ -88,7 +88,8 @@ def _scaled(new: int | None, old: int | None) -> Ruling:
         return Ruling(Standing.REQUESTED, Effect.SCALE_UP, touched, new)
     if old is None or new < old:
         return Ruling(Standing.NO, Effect.SCALE_DOWN, touched, new)
-    return Ruling(Standing.NO, Effect.CONFIG, replicas=new)
+    # While pods are exchanged there are more than were asked for: the chain needs the number.
+    return Ruling(Standing.NO, Effect.CONFIG, touched, new)
 
 
 def _workload_changed(call: Call) -> Ruling:
