@@ -185,6 +185,8 @@ class Pod:
     """Debug containers, image patches and resizes."""
     restarted: dict[tuple[str, str], int | None] = field(default_factory=dict)
     """The start that each of them led to, by its record and the container."""
+    begun: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The id of the first container that started, by its name and attempt."""
     burst: Burst | None = None
     """The pods that were made with it."""
     place: int = 0

@@ -153,8 +153,13 @@ class StartExplainer:
         orchestrator, container = event.orchestrator, event.container
         sandbox = container is not None and container.sandbox
         name = None if orchestrator is None or sandbox else orchestrator.container
-        started = event.time + event.realtime_offset
-        return self.chain.requester(pod, name, _attempt(event), started)
+        started, attempt = event.time + event.realtime_offset, _attempt(event)
+        if name is not None and container is not None and container.id is not None:
+            # Kubelet counts: a second container of one name and attempt is not its own.
+            first = pod.begun.setdefault((name, attempt or 0), container.id)
+            if first != container.id:
+                return None
+        return self.chain.requester(pod, name, attempt, started)
 
 
 def _attempt(event: Event) -> int | None:

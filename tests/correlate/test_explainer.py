@@ -100,7 +100,7 @@ def test_every_start_of_the_recorded_node_is_explained_by_its_true_requester() -
 def test_starts_are_explained_where_the_api_servers_clock_is_hours_ahead() -> None:
     explainer, behind, starts = StartExplainer(), 3 * 3600 * SECOND, 0
     for one in truth():
-        if one.get("taskStart") and one.get("pod") and one.get("inApi") is not False:
+        if one.get("taskStart") and one.get("pod") and not one.get("restartCount"):
             event = start(one)
             explainer.started(replace(event, time=event.time - behind))
             starts += 1
@@ -201,6 +201,21 @@ def test_a_name_that_an_earlier_pod_may_have_had_explains_no_start() -> None:
     log.lines[0].pop("responseObject")
     assert [one.start_id for one in named(log, 3)] == ["start"]
     assert named(log, 3600) == []
+
+
+def test_a_second_container_of_one_name_and_attempt_was_not_asked_for() -> None:
+    """A client of the runtime's socket gave it the name of the pod's own."""
+    one = next(
+        item for item in truth() if item.get("taskStart") and item["containerType"] == "main"
+    )
+    own, other = start(one), start({**one, "containerID": "another"})
+    explainer = StartExplainer()
+    for event in (own, replace(other, time=own.time + 30 * SECOND)):
+        explainer.started(event)
+    for record in records():
+        explainer.add(record, NOW)
+    latest = max(record.request.requested or 0 for record in records())
+    assert [event.start_id for event in explainer.settle(latest + PATIENCE)] == [own.id]
 
 
 def test_a_uid_is_found_whatever_cluster_its_records_name() -> None:
