@@ -30,6 +30,8 @@ CLOSE = 5 * SECOND
 """Two writes so near to each other may both have done it."""
 NODES_LIMIT = 4096
 """Nodes that joined, left or were tainted."""
+CHANGES_LIMIT = 1024
+"""Changes of nodes: components of a cluster write many, and those of the last seconds count."""
 ENDS_LIMIT = 64
 """Ends of pods that are remembered of one owner, and deletions of collections of a namespace."""
 NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
@@ -59,6 +61,8 @@ class PodEnds:
         self._collections: Bounded[Home, list[TriggerRecord]] = Bounded(OWNERS_LIMIT)
         """Deletions of collections whose records do not name the pods."""
         self._nodes: deque[ControlRecord] = deque(maxlen=NODES_LIMIT)
+        self._changes: deque[ControlRecord] = deque(maxlen=CHANGES_LIMIT)
+        """Nodes whose labels or taints may have changed, the latest."""
 
     @property
     def evicted(self) -> int:
@@ -67,7 +71,7 @@ class PodEnds:
 
     def node(self, record: ControlRecord) -> None:
         """Take a node that joined, left or was tainted."""
-        self._nodes.append(record)
+        (self._changes if Touch.NODE in _touches(record) else self._nodes).append(record)
 
     def collection(self, record: ControlRecord, home: Home) -> None:
         """Take the deletion of a collection that does not say which pods it took."""
@@ -129,18 +133,18 @@ class PodEnds:
 
         Those of a node that the records do not show ask for nothing that is known.
         """
-        return [
-            TriggerRecord(
-                record,
-                record.request.requested or 0,
-                None,
-                asked=node is not None and _by_a_client(record.request.actor),
-            )
-            for record in self._nodes
-            if not _CHANGES.isdisjoint(_touches(record))
-            and 0 <= until - (record.request.requested or 0) <= PROMPT
-            and _is(record, cluster, node)
-        ]
+        found = []
+        for records in (self._changes, self._nodes):
+            for record in reversed(records):
+                time = record.request.requested or 0
+                if until - time > JOINING:
+                    break  # They came in about the order of their times.
+                if _CHANGES.isdisjoint(_touches(record)) or not _is(record, cluster, node):
+                    continue
+                if 0 <= until - time <= PROMPT:
+                    asked = node is not None and _by_a_client(record.request.actor)
+                    found.append(TriggerRecord(record, time, None, asked=asked))
+        return found
 
     def _node_lost(self, record: ControlRecord, node: str | None) -> ControlRecord | None:
         """Return the request that took the node from under a pod: its delete, or a taint."""

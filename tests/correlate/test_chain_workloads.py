@@ -10,6 +10,7 @@ import pytest
 
 from sensor.correlate import chain
 from sensor.correlate.chain import CausalChain
+from sensor.correlate.chain_ends import NODES_LIMIT
 from sensor.model.control_plane import ActorKind, ChainConfidence, Effect, RequestedBy
 from tests.correlate.audit_log import CONTROLLER, TEMPLATE, Log, owner, records, started
 
@@ -197,6 +198,18 @@ def test_who_makes_a_node_fit_for_a_daemon_set_caused_its_pod(
         Effect.START,
         ChainConfidence.INFERRED,
     )
+
+
+def test_many_changes_of_nodes_push_no_lost_node_out() -> None:
+    log = started()
+    log.call(50, "root@ops", "delete", "nodes", name="node-1")
+    for number in range(NODES_LIMIT + 1):
+        log.call(51, "cni", "patch", "nodes", name=f"node-{number}", body={"spec": {"taints": []}})
+        log.lines[-1]["auditID"] = str(number)
+    gc = CONTROLLER.format("pod-garbage-collector").removesuffix("-controller")
+    log.call(58, gc, "delete", "pods", name="web-1-aaaaa")
+    log.pod(58.1, "web-1-ccccc", "web-1")
+    assert log.answers()["web-1-ccccc"].actor == "root@ops"
 
 
 def test_a_change_of_a_node_by_the_control_plane_has_no_requester() -> None:
