@@ -110,7 +110,10 @@ class ClusterObjects:
         home = (pod.cluster, pod.namespace)
         owner = owner_of(pod)[0]
         thing = None if owner is None else self.owning(owner, pod)
-        if thing is not None and owner is not None and pod.of is None:
+        actor = pod.created.request.actor
+        ours = actor is not None and actor.kind is ActorKind.CONTROL_PLANE
+        if thing is not None and owner is not None and pod.of is None and ours:
+            # Any client may write an owner into a pod: its own is nothing that the owner made.
             if thing.uid is None and owner.uid is not None:
                 # A pod says which object of the name owns it: another one may come later.
                 thing.uid = owner.uid

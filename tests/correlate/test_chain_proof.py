@@ -212,6 +212,18 @@ def test_a_number_that_is_written_while_pods_are_exchanged_does_not_hide_the_rol
     assert log.answers()["web-2-bbbbb"].actor == "bob"
 
 
+def test_a_pod_with_a_forged_owner_takes_nothing_of_what_its_owner_was_asked_for() -> None:
+    log = started()
+    log.pod(0.025, "web-1-zzzzz", "web-1", by="mallory")
+    log.lines[-2:] = reversed(log.lines[-2:])
+    found = {name: (one.actor, one.confidence) for name, one in log.answers().items()}
+    assert found == {
+        "web-1-aaaaa": ("alice", ChainConfidence.EXACT),
+        "web-1-bbbbb": ("alice", ChainConfidence.EXACT),
+        "web-1-zzzzz": ("mallory", ChainConfidence.EXACT),
+    }
+
+
 def test_the_pods_that_a_quota_held_back_are_their_writers() -> None:
     log = started()
     log.lines.pop()
