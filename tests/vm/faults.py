@@ -160,6 +160,14 @@ def an_upgrade_on_a_full_disk_leaves_the_old_version_running() -> str:
     return next(line for line in done.stderr.splitlines() if "No space left" in line)
 
 
+def each_of_many_versions_in_a_row_is_started() -> str:
+    """As after a rollback: systemd refuses the sixth start in two minutes by itself."""
+    for name in ("old", "new", "old", "new", "old", "new"):
+        install(f"{name}.deb")
+        until(active, f"active after the installation of {name}", 30)
+    return run("castoff", "--version")
+
+
 def a_half_installed_version_is_mended_by_the_next() -> str:
     """As after a power cut between unpacking and configuring."""
     done = quiet("dpkg", "--unpack", str(JOB / "old.deb"))
