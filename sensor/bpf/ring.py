@@ -87,6 +87,8 @@ class Ring:
         self._barrier = _Barrier()
         self.position = self._released()
         """Up to where this reader has read; what it has not released stays for the next one."""
+        self.held_up = False
+        """Whether the last drain stopped at a record that another processor was still writing."""
 
     @property
     def descriptor(self) -> int:
@@ -136,6 +138,7 @@ class Ring:
     def drain(self, limit: int = BATCH_MAX) -> list[bytes]:
         """Take up to ``limit`` records; stops early at one that is still being written."""
         taken: list[bytes] = []
+        self.held_up = False
         position = self.position
         end = self._position(self._producer)
         if position == end:
@@ -145,6 +148,7 @@ class Ring:
             window, offset = self._data_at(position)
             header = _U32.unpack_from(window, offset)[0]
             if header & _BUSY:
+                self.held_up = True
                 break
             self._barrier()
             length = header & ~_DISCARDED

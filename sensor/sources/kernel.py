@@ -27,7 +27,7 @@ from sensor.frozen import quick
 from sensor.model.kernel_records import CgroupBirth, CommandExec, CommandExit, KernelLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sensor.bpf.pins import PinSet
 
@@ -51,6 +51,8 @@ class _Reader:
     progress: Progress
     space: RingSpace | None
     """None for a set of layout 2."""
+    commands_known: int = 0
+    """Time of the newest command that was read, in ns since boot."""
 
     def release(self, lifecycle: int | None = None, commands: int | None = None) -> None:
         """Give space back, up to a position in either ring."""
@@ -136,26 +138,15 @@ class KernelSource:
 
     def drain(self) -> list[KernelObservation]:
         """Take what is there, in the order in which it happened; bounded by BATCH_MAX a ring."""
-        batch = self._held
+        batch, held_before = self._held, bool(self._held)
         late: list[KernelObservation] = []
-        horizon: int | None = None
-        for reader in self._readers:
-            for ring, into in (
-                (reader.lifecycle, batch),
-                (reader.commands, batch),
-                (reader.lifecycle, late),
-            ):
-                taken = ring.drain(BATCH_MAX)
-                self._decode(taken, into)
-                if len(taken) >= BATCH_MAX and into:
-                    # There is more of this ring: nothing newer than what is known of it may go.
-                    horizon = into[-1].time if horizon is None else min(horizon, into[-1].time)
+        known = [time for reader in self._readers for time in self._read(reader, batch, late)]
         if late:
-            known = max((observation.time for observation in batch), default=0)
-            horizon = known if horizon is None else min(horizon, known)
+            known.append(max((observation.time for observation in batch), default=0))
             batch = batch + late
         self._held = []
-        if horizon is not None:
+        if known:
+            horizon = min(known)
             self._held = [o for o in batch if o.time > horizon]
             batch = [o for o in batch if o.time <= horizon]
         batch.sort(key=_time)
@@ -165,11 +156,31 @@ class KernelSource:
         before, self._here = self._here, self._positions()
         if not self._held:
             self._safe = self._here
-        elif not batch:
+        elif not batch and not held_before:
             self._safe = before
         if batch and batch[0].time <= self._handled:
             batch = [self._as_background(observation) for observation in batch]
         return batch
+
+    def _read(
+        self, reader: _Reader, batch: list[KernelObservation], late: list[KernelObservation]
+    ) -> Iterator[int]:
+        """Read both rings; yield up to when one is known that was not read to its end."""
+        for ring, into in (
+            (reader.lifecycle, batch),
+            (reader.commands, batch),
+            (reader.lifecycle, late),
+        ):
+            taken = ring.drain(BATCH_MAX)
+            self._decode(taken, into)
+            if len(taken) >= BATCH_MAX and into:
+                yield into[-1].time
+            if ring is reader.commands:
+                if taken and into:
+                    reader.commands_known = max(reader.commands_known, into[-1].time)
+                if ring.held_up:
+                    # The cause of a start that was read may lie behind that record.
+                    yield reader.commands_known
 
     def _as_background(self, observation: KernelObservation) -> KernelObservation:
         """Mark a command that an earlier agent has handled; its lifecycle records were released."""
@@ -230,9 +241,11 @@ class KernelSource:
         else:
             self._kept.append(read)
         oldest = clock.boottime() - COMMANDS_KEPT
-        full = any(r.commands.unreleased() > r.commands.size // 2 for r in self._readers)
-        while self._kept and (full or self._kept[0].time < oldest):
+        while self._kept and (self._commands_fill() or self._kept[0].time < oldest):
             self._release_commands(self._kept.popleft())
+
+    def _commands_fill(self) -> bool:
+        return any(r.commands.unreleased() > r.commands.size // 2 for r in self._readers)
 
     def _release_commands(self, read: ReadUpTo) -> None:
         for fingerprint, _, commands in read.positions:

@@ -104,10 +104,13 @@ def test_a_record_that_is_being_written_stops_the_reader_before_it(
     fake.put(b"third")
     assert position is not None
     assert reader.drain() == [b"first"]
+    assert reader.held_up
     assert reader.drain() == []
+    assert reader.held_up
     assert reader.position == position
     fake.finish(position, len(b"second"))
     assert reader.drain() == [b"second", b"third"]
+    assert not reader.held_up
 
 
 def test_discarded_records_are_passed_over(fake: FakeRing, reader: Ring) -> None:

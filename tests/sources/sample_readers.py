@@ -25,6 +25,7 @@ class ScriptedRing:
         self.released = 0
         self.batches: deque[list[bytes]] = deque()
         self.closed = False
+        self.held_up = False
 
     def drain(self, limit: int = 1 << 30) -> list[bytes]:
         batch = self.batches.popleft() if self.batches else []

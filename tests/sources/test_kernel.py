@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,27 @@ def test_starts_whose_commands_still_wait_in_the_ring_are_kept_back(
     assert stage.source.has_more
     assert drained(stage) == [("s", 4), ("c", 8), ("s", 9)]
     assert not stage.source.has_more
+
+
+def test_a_start_waits_for_a_command_behind_one_that_is_still_being_written(stage: Stage) -> None:
+    stage.only.put([], [command(1)])
+    assert drained(stage) == [("c", 1)]
+    stage.only.put([start(9)], [])
+    stage.only.commands.held_up = True
+    assert drained(stage) == drained(stage) == []
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.lifecycle.released == 0, "a successor would find it"
+    assert stage.source.has_more
+    stage.only.commands.held_up = False
+    stage.only.put([], [command(7), command(8)])
+    assert drained(stage) == [("c", 7), ("c", 8), ("s", 9)]
+    assert not stage.source.has_more
+
+
+def test_what_is_older_than_the_newest_command_waits_for_no_other(stage: Stage) -> None:
+    stage.only.put([start(3), start(9)], [command(1), command(5)])
+    stage.only.commands.held_up = True
+    assert drained(stage) == [("c", 1), ("s", 3), ("c", 5)]
 
 
 def test_no_drain_takes_more_than_the_limit_from_a_ring(
@@ -203,6 +225,24 @@ def test_commands_are_released_sooner_when_their_ring_fills(stage: Stage) -> Non
     stage.only.commands.size = stage.only.commands.position
     stage.source.release(stage.source.read_up_to())
     assert stage.only.commands.unreleased() == 0
+
+
+def test_a_full_ring_gives_back_its_oldest_commands_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest may be the cause of a start that a successor reads."""
+    now = clock.boottime()
+    positions = []
+    for number in range(10):
+        later = now + number * kernel.COMMANDS_STEP
+        monkeypatch.setattr(clock, "boottime", partial(int, later))
+        stage.only.put([], [command(number + 1)])
+        drained(stage)
+        stage.source.release(stage.source.read_up_to())
+        positions.append(stage.only.commands.position)
+    stage.only.commands.size = positions[-1]
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.commands.released == positions[4]
 
 
 def test_what_was_released_is_noted_as_handled(stage: Stage) -> None:
