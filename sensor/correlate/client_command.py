@@ -62,6 +62,10 @@ class ClientCommand:
     compose: bool = False
     """It is about a compose project; ``project`` is its name where an option gives it."""
     project: str | None = None
+    file: str | None = None
+    """The file of the project, as typed, where an option gives it."""
+    directory: str | None = None
+    """The same of the project's directory."""
 
 
 _GLOBAL = {
@@ -331,6 +335,8 @@ def _compose(words: Words, verb: str | None) -> ClientCommand | None:
         given = words.options(_COMPOSE_GLOBAL)
         verb = words.word()
     project = given.get("p") or given.get("project-name") or None
+    file = given.get("f") or given.get("file") or None
+    directory = given.get("project-directory") or None
     if verb in _COMPOSE_OTHER:
         return ClientCommand(ClientRequest.OTHER, compose=True, project=project)
     if verb not in _COMPOSE_UP:
@@ -342,7 +348,9 @@ def _compose(words: Words, verb: str | None) -> ClientCommand | None:
         services = services[:1]
     elif verb == "scale":
         services = tuple(service.partition("=")[0] for service in services)
-    return ClientCommand(request, targets=services, compose=True, project=project)
+    return ClientCommand(
+        request, services, compose=True, project=project, file=file, directory=directory
+    )
 
 
 _GRAMMARS = {"buildah": _buildah, "ctr": _ctr, "crictl": _crictl}

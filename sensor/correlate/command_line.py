@@ -38,6 +38,18 @@ def options(values: str, switches: str = "", *, unknown: bool = False, go: bool 
     )
 
 
+def joined(directory: str, path: str) -> str:
+    """Return a path as its process takes it, without links resolved: ``/a`` and ``../b/c``."""
+    parts: list[str] = []
+    whole = path if path.startswith("/") else f"{directory}/{path}"
+    for part in whole.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
 class Words:
     """A cursor over a command line."""
 

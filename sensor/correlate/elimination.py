@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.correlate.authority import ActorStanding
-from sensor.correlate.client_command import ClientRequest, Helper
+from sensor.correlate.client_command import TARGETS_MAX, ClientRequest, Helper
 from sensor.correlate.decision import decided, distinct_processes, incomplete
 from sensor.correlate.engine_reach import is_elsewhere
 from sensor.correlate.image_name import is_same_image
@@ -34,6 +34,8 @@ def by_elimination(question: Question, known: Knowledge) -> Attribution | None:
         return incomplete(question, found)
     if not found:
         return None
+    # A link or the environment may make one of these be about the project.
+    found = distinct_processes([*_composing(question, known), *found])
     return decided(question, known, found, Confidence.INFERRED)
 
 
@@ -47,8 +49,10 @@ def _fitting_clients(question: Question, known: Knowledge) -> Iterator[Candidate
             fits = _is_queued(client, question)
         elif command.request is ClientRequest.RUN and not command.compose:
             fits = _makes(client, question)
+        elif command.compose:
+            fits = question.names.may_be_in_project(command, client.exec.cwd)
         else:
-            fits = command.compose and _may_be_project(client, question)
+            fits = _is_cut(client)
         if fits and reached(client, question, known) is not ActorStanding.STRANGER:
             yield known.candidates.of_client(client)
 
@@ -75,12 +79,26 @@ def _makes(client: Client, question: Question) -> bool:
     return first and nameless and is_same_image(command.image, image)
 
 
-def _may_be_project(client: Client, question: Question) -> bool:
-    """Whether a compose command may be about the container: nothing names its project."""
+def _is_cut(client: Client) -> bool:
+    """Whether a command that starts containers may name more of them than were read."""
     command = client.command
-    in_project = any(label == COMPOSE_PROJECT for label, _ in question.names.labels)
-    nowhere = client.exec.cwd is None
-    return in_project and command is not None and command.project is None and nowhere
+    if command is None or command.request not in (ClientRequest.START, ClientRequest.RESTART):
+        return False
+    return client.exec.argv_truncated or len(command.targets) >= TARGETS_MAX
+
+
+def _composing(question: Question, known: Knowledge) -> Iterator[Candidate]:
+    """Compose commands that name no project, while a container of a project starts."""
+    if all(label != COMPOSE_PROJECT for label, _ in question.names.labels):
+        return
+    for client in known.past.clients.waiting(question.since, question.time):
+        command = client.command
+        if command is None or not command.compose or command.project is not None:
+            continue
+        if not reaches(client.exec.program, question.engine):
+            continue
+        if reached(client, question, known) is not ActorStanding.STRANGER:
+            yield known.candidates.of_client(client)
 
 
 def _other_clients(question: Question, known: Knowledge) -> Iterator[Candidate]:

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sensor.correlate.client_command import ClientCommand, ClientRequest
+from sensor.correlate.command_line import joined
 from sensor.correlate.engine_api.calls import Action
 from sensor.dataclass import dataclass
 from sensor.frozen import quick
@@ -228,7 +229,33 @@ class Names:
             return False
         if command.project is not None:
             return command.project == project
-        return cwd is not None and cwd == labels.get(COMPOSE_WORKING_DIR)
+        return cwd is not None and _project_place(command, cwd) == labels.get(COMPOSE_WORKING_DIR)
+
+    def may_be_in_project(self, command: ClientCommand, cwd: str | None) -> bool:
+        """Whether a compose command may be about its project, although it does not name it.
+
+        Compose looks for the project's file in the directories above, too. A service may start as
+        what another one depends on.
+        """
+        labels = dict(self.labels)
+        project, place = labels.get(COMPOSE_PROJECT), labels.get(COMPOSE_WORKING_DIR)
+        if project is None or command.project not in (None, project):
+            return False
+        if command.project is not None or cwd is None or place is None:
+            return True
+        given = _project_place(command, cwd)
+        if command.file is not None or command.directory is not None:
+            return given == place
+        return f"{given}/".startswith(f"{place.rstrip('/')}/")
+
+
+def _project_place(command: ClientCommand, cwd: str) -> str:
+    """Return the directory of a compose command's project, as far as its words give one."""
+    if command.directory is not None:
+        return joined(cwd, command.directory)
+    if command.file is not None and command.file != "-":
+        return joined(cwd, command.file).rpartition("/")[0] or "/"
+    return cwd
 
 
 class WordIndex(Generic[Item]):

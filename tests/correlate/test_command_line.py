@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.correlate.command_line import Options, Words, options
+from sensor.correlate.command_line import Options, Words, joined, options
 
 PFLAG = options("name p e volume", "d rm tty")
 GO = options("root log", "systemd-cgroup", go=True)
@@ -47,3 +47,19 @@ def test_any_words_are_passed_over_to_their_end(words: list[str]) -> None:
     for table in (PFLAG, GO, STRANGE):
         walk.options(table)
     assert walk.at <= len(words)
+
+
+@pytest.mark.parametrize(
+    ("directory", "path", "whole"),
+    [
+        ("/srv", "shop/c.yml", "/srv/shop/c.yml"),
+        ("/srv/a", "../b/./c.yml", "/srv/b/c.yml"),
+        ("/srv", "/etc//c.yml", "/etc/c.yml"),
+        ("/", "../../c.yml", "/c.yml"),
+        ("/srv", "", "/srv"),
+    ],
+)
+def test_a_path_is_taken_from_the_directory_of_its_process(
+    directory: str, path: str, whole: str
+) -> None:
+    assert joined(directory, path) == whole
