@@ -34,7 +34,7 @@ def by_elimination(question: Question, known: Knowledge) -> Attribution | None:
         return incomplete(question, found)
     if not found:
         return None
-    # A link or the environment may make one of these be about the project.
+    # These may be about the project, too: beside them no other remains alone.
     found = distinct_processes([*_composing(question, known), *found])
     return decided(question, known, found, Confidence.INFERRED)
 
@@ -88,12 +88,17 @@ def _is_cut(client: Client) -> bool:
 
 
 def _composing(question: Question, known: Knowledge) -> Iterator[Candidate]:
-    """Compose commands that name no project, while a container of a project starts."""
-    if all(label != COMPOSE_PROJECT for label, _ in question.names.labels):
+    """Compose commands that name no other project, while a container of a project starts.
+
+    A link or the environment may make them be about it, and a service may start as what another one
+    depends on.
+    """
+    project = dict(question.names.labels).get(COMPOSE_PROJECT)
+    if project is None:
         return
     for client in known.past.clients.waiting(question.since, question.time):
         command = client.command
-        if command is None or not command.compose or command.project is not None:
+        if command is None or not command.compose or command.project not in (None, project):
             continue
         if not reaches(client.exec.program, question.engine):
             continue

@@ -234,12 +234,13 @@ class Names:
     def may_be_in_project(self, command: ClientCommand, cwd: str | None) -> bool:
         """Whether a compose command may be about its project, although it does not name it.
 
-        Compose looks for the project's file in the directories above, too. A service may start as
-        what another one depends on.
+        Compose looks for the project's file in the directories above, too.
         """
         labels = dict(self.labels)
         project, place = labels.get(COMPOSE_PROJECT), labels.get(COMPOSE_WORKING_DIR)
         if project is None or command.project not in (None, project):
+            return False
+        if command.targets and labels.get(COMPOSE_SERVICE) not in command.targets:
             return False
         if command.project is not None or cwd is None or place is None:
             return True

@@ -61,25 +61,26 @@ def test_a_directory_below_that_of_the_project_may_mean_it(core: Core) -> None:
     assert cause(core.start) == (BY_PERSON, INFERRED, ANN)
 
 
-def test_a_service_that_another_one_depends_on_may_be_started_with_it(core: Core) -> None:
-    core >> asks(0, "docker compose -p shop up -d front", ANN)
-    core >> starts(WEB, 10, labels=SHOP)
-    assert cause(core.start) == (BY_PERSON, INFERRED, ANN)
+OF_ANOTHER_PLACE = [
+    "docker compose up -d",
+    "docker compose -f /link/c.yml up -d",
+    "docker compose -p shop up -d front",
+]
 
 
-@pytest.mark.parametrize("line", ["docker compose up -d", "docker compose -f /link/c.yml up -d"])
+@pytest.mark.parametrize("line", OF_ANOTHER_PLACE)
 @pytest.mark.parametrize("rival", RIVALS)
 def test_beside_a_command_of_another_directory_no_other_is_the_cause(
     core: Core, line: str, rival: str
 ) -> None:
-    """The directory may be a link, and the environment may name the file."""
+    """The directory may be a link, the environment may name the file, and ``front`` may need it."""
     core >> asks(0, line, ANN) >> RIVALS[rival] >> starts(WEB, 10, labels=SHOP)
     assert core.start.confidence.initiator is Confidence.AMBIGUOUS
     assert candidates(core.start) == [ANN, BOB]
 
 
 @pytest.mark.parametrize(
-    "line", ["docker compose up -d", "docker compose -p other up -d", "docker compose -p other up"]
+    "line", [*OF_ANOTHER_PLACE, "docker compose -p other up -d", "docker compose -p shop up front"]
 )
 def test_a_command_of_another_place_or_project_alone_is_not_the_cause(
     core: Core, line: str
