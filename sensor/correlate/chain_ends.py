@@ -34,7 +34,16 @@ CHANGES_LIMIT = 1024
 """Changes of nodes: components of a cluster write many, and those of the last seconds count."""
 ENDS_LIMIT = 64
 """Ends of pods that are remembered of one owner, and deletions of collections of a namespace."""
-NODE_LOSS = frozenset({"pod-garbage-collector", "taint-eviction-controller", "node-controller"})
+NODE_LOSS = frozenset(
+    {
+        "cluster-autoscaler",
+        "node-controller",
+        "node-manager",
+        "pod-garbage-collector",
+        "taint-eviction-controller",
+    }
+)
+"""Components that end pods because their node goes; ``eks:node-manager`` drains groups of nodes."""
 _BY_ITSELF = frozenset({"pod-garbage-collector", "kube-scheduler"})
 """Whose deletions have no request: of pods without a node, and of pods that others displace."""
 OWNERS_LIMIT = 2000

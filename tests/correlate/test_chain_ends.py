@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sensor.model.control_plane import ChainConfidence, Effect, RequestedBy
+from sensor.model.control_plane import ActorKind, ChainConfidence, Effect, RequestedBy
 from tests.correlate.audit_log import Log, owner, started
 
 POD = {"kind": "Pod", "metadata": {"name": "web-1-aaaaa", "uid": "web-1-aaaaa"}}
@@ -106,3 +106,16 @@ def test_a_pod_that_the_control_plane_ends_by_itself_has_no_requester(who: str) 
     log.call(150, who, "delete", "pods", name="web-1-aaaaa", answer=POD)
     log.pod(150.1, "web-1-ccccc", "web-1")
     assert "web-1-ccccc" not in log.answers()
+
+
+@pytest.mark.parametrize("who", ["system:cluster-autoscaler", "eks:node-manager"])
+def test_a_component_that_drains_a_node_is_named(who: str) -> None:
+    log = started()
+    log.call(50, who, "create", "pods/eviction", name="web-1-aaaaa", answer={"kind": "Status"})
+    log.pod(50.1, "web-1-ccccc", "web-1")
+    answer = log.answers()["web-1-ccccc"]
+    assert (answer.actor, answer.kind, answer.effect) == (
+        who,
+        ActorKind.CONTROL_PLANE,
+        Effect.REPLACEMENT,
+    )
