@@ -107,6 +107,9 @@ class EcsChain:
             self._rules.wrote(_home(request), facts.rule, record)
         elif facts.touch is EcsTouch.SERVICE and workload is not None:
             self._services.wrote(_service(request, workload.name), record, workload)
+        elif facts.touch is EcsTouch.STEADY and workload is not None:
+            name = (workload.service or "").rpartition("/")[2] or None
+            self._services.steady(_service(request, name), request.requested or 0)
         elif facts.touch is EcsTouch.STOP and workload is not None:
             self._services.stopped(_service(request, _group(workload)), record)
         return []

@@ -6,12 +6,14 @@ it is, and the answer of the write that made the deployment, or scaled it, names
 - Such a write can have caused as many tasks as it asked for. Where its answer names no deployment,
   its tasks come within ``WINDOW``.
 - A task in place of one that was stopped by a person is theirs who stopped it.
+- Once ECS reports that the service has all its tasks, the writes before that cause no more.
 - Several writes of different actors that fit are ambiguous.
 - Without a fitting write the requester is unknown: the scheduler itself replaces tasks that end.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 SERVICES_LIMIT = 5000
 """Services whose writes are remembered."""
+STEADY_LIMIT = 32
+"""Reports of one service that are remembered, the latest."""
+SETTLING = 60 * SECOND
+"""ECS may report a service as steady that has not yet answered a write."""
 ROLLOUT_WINDOW = 3 * 3600 * SECOND
 """How long a deployment may start the tasks that a write asked for."""
 
@@ -65,6 +71,7 @@ class EcsServices:
 
     def __init__(self, held: HeldRecords) -> None:
         self._writes: Bounded[ServiceKey, list[Write]] = Bounded(SERVICES_LIMIT)
+        self._steady: Bounded[ServiceKey, deque[int]] = Bounded(SERVICES_LIMIT)
         self._held = held
 
     @property
@@ -87,6 +94,16 @@ class EcsServices:
             time = record.request.requested or 0
             self._keep(key, Write(record, time, None, None, 1, replaces=True))
 
+    def steady(self, key: ServiceKey | None, time: int) -> None:
+        """Take a report that a service has all its tasks."""
+        if key is None:
+            return
+        times = self._steady.get(key)
+        if times is None:
+            times = deque(maxlen=STEADY_LIMIT)
+            self._steady.put(key, times)
+        times.append(time)
+
     def _keep(self, key: ServiceKey, write: Write) -> None:
         writes = self._writes.get(key)
         if writes is None:
@@ -98,10 +115,11 @@ class EcsServices:
         self, key: ServiceKey, deployment: str, definition: str | None, time: int
     ) -> Cause | None:
         """Return what caused a task of a deployment that was created at a time."""
+        since = max((at for at in self._steady.get(key) or () if at < time), default=0) - SETTLING
         fitting = [
             one
             for one in self._writes.get(key) or ()
-            if not one.spent and _fits(one, deployment, definition, time)
+            if one.time > since and not one.spent and _fits(one, deployment, definition, time)
         ]
         if any(one.deployment == deployment for one in fitting):
             # A write of an unknown deployment is not a rival of one that names it.

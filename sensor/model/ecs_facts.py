@@ -20,6 +20,8 @@ class EcsTouch(StrEnum):
     """StopTask: a service replaces the task."""
     SCHEDULE = "schedule"
     """A write of a rule of EventBridge, or of a schedule, that runs tasks."""
+    STEADY = "steady"
+    """A service has all tasks that it was asked for."""
     TASK = "task"
     """ECS or its agent reports a task."""
 

@@ -131,3 +131,33 @@ def test_a_task_before_a_write_takes_nothing_of_what_that_asked_for() -> None:
     found = answers(log.lines)
     assert found["a"].candidates == ("bob", "carol")
     assert found["b"].actor == "carol"
+
+
+def steady(log: EcsLog, time: float) -> None:
+    detail = {
+        "eventType": "INFO",
+        "eventName": "SERVICE_STEADY_STATE",
+        "clusterArn": "arn:aws:ecs:eu-central-1:111122223333:cluster/prod",
+    }
+    log.ran(time - 21, "-")
+    line = log.lines[-1]
+    service = "arn:aws:ecs:eu-central-1:111122223333:service/prod/web"
+    line |= {"detail-type": "ECS Service Action", "resources": [service], "detail": detail}
+
+
+def test_a_service_that_has_all_its_tasks_owes_none_to_an_earlier_write() -> None:
+    """One of two reports of tasks is missing; the scheduler replaces a task an hour later."""
+    log = EcsLog()
+    log.created(0, "alice", 2)
+    log.ran(15, "a")
+    steady(log, 120)
+    log.ran(3600, "b")
+    assert {name: one.actor for name, one in answers(log.lines).items()} == {"a": "alice"}
+
+
+def test_a_report_right_after_a_write_says_nothing_of_it() -> None:
+    log = EcsLog()
+    log.scaled(100, "bob", 3, 2)
+    steady(log, 110)
+    log.ran(130, "c")
+    assert answers(log.lines)["c"].actor == "bob"

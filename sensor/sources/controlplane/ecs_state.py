@@ -41,6 +41,8 @@ _NO_START = frozenset(
 """Service actions that say that tasks do not start (ecs_service_events and managed-daemons-events
 of the developer guide).
 Others of the same severity are about tasks that run, or about other services."""
+_STEADY = frozenset({"SERVICE_STEADY_STATE", "SERVICE_DEPLOYMENT_COMPLETED"})
+"""Service actions that say that all tasks run that were asked for."""
 _BEFORE_THE_END = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
 
 
@@ -167,4 +169,5 @@ def _service(filled: ControlRecord, detail: Json, resources: tuple[str, ...]) ->
         outcome=RequestOutcome.FAILURE if failed else RequestOutcome.SUCCESS,
         workload=about,
     )
-    return replace(filled, standing=standing, request=request)
+    facts = EcsFacts(EcsTouch.STEADY) if name in _STEADY and not failed else None
+    return replace(filled, standing=standing, request=request, ecs=facts)
