@@ -10,6 +10,9 @@ by what its effects themselves say:
    number of replicas that the Deployment's write stored, and follows it within ``PROMPT``. Between
    them the ReplicaSet only grew, and no version of it is missing.
 3. A CronJob: its controller reports that it acted on the version that the write made.
+
+What the records do not prove may be probable. :func:`unanswered`, :func:`contradicted` and
+:func:`written_before` say which writes they rule out.
 """
 
 from __future__ import annotations
