@@ -12,7 +12,7 @@ Rules, in their order:
 7. A ReplicaSet's pods were caused by the latest write that can have: the write that its Deployment
    made it for, a scale, or the deletion of a sibling. Each can have caused so many pods at most.
 8. Several writes of different clients that fit within ``CLOSE`` of each other are ambiguous.
-9. A write that the pod's workload rules out is no cause, and no older one stands in for one that
+9. A write that the pod's workload rules out caused nothing, and no older one stands in for one that
    is missing (``chain_proof``): all pods were there, or the number, the template or the revision
    is another one.
 10. Without a fitting write the requester is unknown: a wrong one would be worse.
