@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 
 COMMANDS_KEPT = 10_000_000_000
-"""Nanoseconds for which commands stay in their ring; less when it is half full."""
+"""Nanoseconds for which commands stay in their ring; less when it is half full, and for the newest
+of them when three quarters are."""
 
 COMMANDS_STEP = 100_000_000
 """Nanoseconds between two positions that are remembered for that: some 100 in all."""
@@ -241,11 +242,16 @@ class KernelSource:
         else:
             self._kept.append(read)
         oldest = clock.boottime() - COMMANDS_KEPT
-        while self._kept and (self._commands_fill() or self._kept[0].time < oldest):
+        while self._kept and (self._kept[0].time < oldest or self._commands_fill()):
             self._release_commands(self._kept.popleft())
 
     def _commands_fill(self) -> bool:
-        return any(r.commands.unreleased() > r.commands.size // 2 for r in self._readers)
+        """Whether the oldest position goes early; the only one is the newest, and goes last.
+
+        A successor needs the commands that came just before the starts that it reads.
+        """
+        share = 0.5 if len(self._kept) > 1 else 0.75
+        return any(r.commands.unreleased() > share * r.commands.size for r in self._readers)
 
     def _release_commands(self, read: ReadUpTo) -> None:
         for fingerprint, _, commands in read.positions:

@@ -227,6 +227,15 @@ def test_commands_are_released_sooner_when_their_ring_fills(stage: Stage) -> Non
     assert stage.only.commands.unreleased() == 0
 
 
+def test_the_newest_commands_stay_in_a_ring_that_is_half_full(stage: Stage) -> None:
+    """An agent that ends looks at its rings once: the cause of what comes next is among them."""
+    stage.only.put([], [command(1)])
+    drained(stage)
+    stage.only.commands.size = stage.only.commands.position * 3 // 2
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.commands.released == 0
+
+
 def test_a_full_ring_gives_back_its_oldest_commands_alone(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
