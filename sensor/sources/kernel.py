@@ -37,7 +37,11 @@ COMMANDS_KEPT = 10_000_000_000
 of them when three quarters are."""
 
 COMMANDS_STEP = 100_000_000
-"""Nanoseconds between two positions that are remembered for that: some 100 in all."""
+"""Nanoseconds between two positions that are remembered for that, by the records' own time: some
+100 in all. They are taken at each drain, since under load a release may be seconds away."""
+
+STEPS_MAX = 512
+"""Positions that are remembered while nothing is durable; beyond them the oldest go."""
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ class KernelSource:
         self._held: list[KernelObservation] = []
         self._owed: list[KernelLoss] = []
         """Losses of sets that are gone."""
-        self._kept: deque[ReadUpTo] = deque()
+        self._kept: deque[ReadUpTo] = deque(maxlen=STEPS_MAX)
         self.malformed: Counter[str] = Counter()
         self._malformed_since = clock.boottime()
         self._malformed_reported = 0
@@ -159,9 +163,15 @@ class KernelSource:
             self._safe = self._here
         elif not batch and not held_before:
             self._safe = before
+        self._remember(self._safe)
         if batch and batch[0].time <= self._handled:
             batch = [self._as_background(observation) for observation in batch]
         return batch
+
+    def _remember(self, read: ReadUpTo) -> None:
+        """Remember where commands may be given back later, a step from the position before it."""
+        if not self._kept or read.handled - self._kept[-1].handled >= COMMANDS_STEP:
+            self._kept.append(read)
 
     def _read(
         self, reader: _Reader, batch: list[KernelObservation], late: list[KernelObservation]
@@ -237,12 +247,16 @@ class KernelSource:
                 if reader.fingerprint == fingerprint:
                     reader.release(lifecycle=lifecycle)
                     reader.progress.note(read.handled)
-        if self._kept and read.time - self._kept[-1].time < COMMANDS_STEP:
-            self._kept[-1] = replace(read, time=self._kept[-1].time)
-        else:
-            self._kept.append(read)
+        self._remember(read)
+        if self._kept[-1].time < read.time:
+            # What came within the step: it goes with the position before it.
+            self._kept[-1] = replace(read, handled=self._kept[-1].handled)
         oldest = clock.boottime() - COMMANDS_KEPT
-        while self._kept and (self._kept[0].time < oldest or self._commands_fill()):
+        while (
+            self._kept
+            and self._kept[0].time <= read.time
+            and (self._kept[0].handled < oldest or self._commands_fill())
+        ):
             self._release_commands(self._kept.popleft())
 
     def _commands_fill(self) -> bool:

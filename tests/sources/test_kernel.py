@@ -210,13 +210,64 @@ def test_commands_stay_for_the_successor_of_a_killed_agent(
 ) -> None:
     now = clock.boottime()
     monkeypatch.setattr(clock, "boottime", lambda: now)
-    stage.only.put([start(3)], [command(1)])
+    stage.only.put([start(now - 1)], [command(now - 3)])
     drained(stage)
     stage.source.release(stage.source.read_up_to())
     assert stage.only.commands.released == 0
     monkeypatch.setattr(clock, "boottime", lambda: now + kernel.COMMANDS_KEPT + 1)
     stage.source.release(stage.source.read_up_to())
     assert stage.only.commands.unreleased() == 0
+
+
+def test_commands_of_an_earlier_agent_stay_no_longer_than_they_would_have(
+    stage: Stage,
+) -> None:
+    """An agent that is restarted again and again would else give nothing back."""
+    now = clock.boottime()
+    stage.only.put([], [command(now - kernel.COMMANDS_KEPT - 1)])
+    drained(stage)
+    old = stage.only.commands.position
+    stage.only.put([], [command(now)])
+    drained(stage)
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.commands.released == old
+
+
+def test_positions_of_drains_serve_a_release_that_comes_late(stage: Stage) -> None:
+    """Under load a release is seconds away: the oldest commands alone go all the same."""
+    now = clock.boottime()
+    positions = []
+    for number in range(10):
+        stage.only.put([], [command(now + number * kernel.COMMANDS_STEP)])
+        drained(stage)
+        positions.append(stage.only.commands.position)
+    stage.only.commands.size = positions[-1]
+    stage.source.release(stage.source.read_up_to())
+    assert stage.only.commands.released == positions[4]
+
+
+def test_only_what_is_durable_is_given_back(stage: Stage) -> None:
+    now = clock.boottime()
+    stage.only.put([], [command(now)])
+    drained(stage)
+    durable, first = stage.source.read_up_to(), stage.only.commands.position
+    for number in range(1, 5):
+        stage.only.put([], [command(now + number * kernel.COMMANDS_STEP)])
+        drained(stage)
+    stage.only.commands.size = first
+    stage.source.release(durable)
+    assert stage.only.commands.released == first
+
+
+def test_positions_are_bounded_while_nothing_is_durable(stage: Stage) -> None:
+    now = clock.boottime()
+    for number in range(kernel.STEPS_MAX + 9):
+        stage.only.put([], [command(now + number * kernel.COMMANDS_STEP)])
+        drained(stage)
+    assert len(stage.source._kept) == kernel.STEPS_MAX
+    stage.only.commands.size = stage.only.commands.position // 2
+    stage.source.release(stage.source.read_up_to())
+    assert 0 < stage.only.commands.unreleased() <= stage.only.commands.size // 2
 
 
 def test_commands_are_released_sooner_when_their_ring_fills(stage: Stage) -> None:
@@ -229,7 +280,7 @@ def test_commands_are_released_sooner_when_their_ring_fills(stage: Stage) -> Non
 
 def test_the_newest_commands_stay_in_a_ring_that_is_half_full(stage: Stage) -> None:
     """An agent that ends looks at its rings once: the cause of what comes next is among them."""
-    stage.only.put([], [command(1)])
+    stage.only.put([], [command(clock.boottime())])
     drained(stage)
     stage.only.commands.size = stage.only.commands.position * 3 // 2
     stage.source.release(stage.source.read_up_to())
@@ -245,7 +296,7 @@ def test_a_full_ring_gives_back_its_oldest_commands_alone(
     for number in range(10):
         later = now + number * kernel.COMMANDS_STEP
         monkeypatch.setattr(clock, "boottime", partial(int, later))
-        stage.only.put([], [command(number + 1)])
+        stage.only.put([], [command(later)])
         drained(stage)
         stage.source.release(stage.source.read_up_to())
         positions.append(stage.only.commands.position)
