@@ -234,7 +234,7 @@ def test_commands_of_an_earlier_agent_stay_no_longer_than_they_would_have(
 
 
 def test_positions_of_drains_serve_a_release_that_comes_late(stage: Stage) -> None:
-    """Under load a release is seconds away: the oldest commands alone go all the same."""
+    """Under load a release is seconds away, and the oldest commands alone go before it."""
     now = clock.boottime()
     positions = []
     for number in range(10):
