@@ -39,6 +39,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_rights_the_fix_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(pins, "mount_bpffs", lambda _root: False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(PermissionMissing) as caught:
