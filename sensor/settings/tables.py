@@ -116,8 +116,8 @@ def value(found: object, wanted: object, where: str) -> object:
             raise ConfigError(f"{where}: {error}", fix) from None
     if isinstance(wanted, type) and issubclass(wanted, StrEnum) and found in list(wanted):
         return wanted(str(found))
-    if wanted is float and type(found) in {int, float}:
-        return float(found)  # type: ignore[arg-type] # a number
+    if wanted is float and isinstance(found, int | float) and not isinstance(found, bool):
+        return float(found)
     if get_origin(wanted) is tuple and isinstance(found, list) and len(found) <= ITEMS_MAX:
         return tuple(_element(item, get_args(wanted)[0], where) for item in found)
     if type(found) is wanted:

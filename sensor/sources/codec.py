@@ -260,8 +260,9 @@ def _record_decoder(cls: type, layout: Layout) -> Decode:
     def decode_record(value: object) -> object:
         if type(value) is not tuple or len(value) != size:
             raise Mismatch(f"{title}: an array of {size} expected")
-        # The lengths were compared: zip's own check would cost a tenth of the decoding.
-        values = [decode(item) for decode, item in zip(decoders, value)]  # noqa: B905 - as said above
+        # The lengths were compared above, and zip's own check costs a tenth of the decoding.
+        pairs = zip(decoders, value)  # noqa: B905 - their lengths are equal, see above
+        values = [decode(item) for decode, item in pairs]
         return cls(*values) if in_order else cls(**dict(zip(names, values, strict=True)))
 
     return decode_record

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab import processes
 from lab.agent import Event
 from lab.dockerd import Dockerd
+from lab.podman import Podman
 
 STRANGER = 60_501
 """A user of no account."""
@@ -47,10 +48,11 @@ def ask(address: Path | str, *targets: str) -> None:
     )
 
 
-def typed(docker: Dockerd, *words: str, **environment: str) -> str:
+def typed(engine: Dockerd | Podman, *words: str, **environment: str) -> str:
+    """Run a client as a person who logged in; return what it printed."""
     done = subprocess.run(
-        processes.as_login(LOGIN, docker.command(*words)),
-        env={**os.environ, **docker.environment, **environment},
+        processes.as_login(LOGIN, engine.command(*words)),
+        env={**os.environ, **engine.environment, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -21,20 +21,6 @@ from tests.e2e.asking import LOGIN, STRANGER, argv, cause, typed
 pytestmark = pytest.mark.e2e
 
 
-def by_login(podman: Podman, *words: str) -> None:
-    """Run podman as a person who logged in."""
-    done = subprocess.run(
-        processes.as_login(LOGIN, podman.command(*words)),
-        env={**os.environ, **podman.environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def login_of(event: Event) -> int | None:
     assert event["initiator"] is not None, event["candidates"]
     user = event["initiator"]["user"]
@@ -112,11 +98,11 @@ def test_a_relay_at_an_abstract_name_has_its_client_as_the_cause(
 
 def test_a_pod_of_podman_that_is_stopped_and_started(agent: Agent, podman: Podman) -> None:
     pod = unique("pod")
-    by_login(podman, "pod", "create", "--infra=false", "--name", pod)
-    by_login(podman, "run", "-d", "--pod", pod, "--name", f"{pod}-c", IMAGE, "sleep", "60")
+    typed(podman, "pod", "create", "--infra=false", "--name", pod)
+    typed(podman, "run", "-d", "--pod", pod, "--name", f"{pod}-c", IMAGE, "sleep", "60")
     container = podman.cli("inspect", "-f", "{{.Id}}", f"{pod}-c").stdout.strip()
-    by_login(podman, "pod", "stop", "-t", "0", pod)
-    by_login(podman, "pod", "start", pod)
+    typed(podman, "pod", "stop", "-t", "0", pod)
+    typed(podman, "pod", "start", pod)
     first, second = agent.exactly(2, "start", container)
     assert cause(first) == ("first", "user_command", "exact")
     assert cause(second)[:2] == ("reactivation", "user_command"), cause(second)
@@ -126,8 +112,8 @@ def test_a_pod_of_podman_that_is_stopped_and_started(agent: Agent, podman: Podma
 
 def test_a_container_that_is_cloned(agent: Agent, podman: Podman) -> None:
     name = unique("cloned")
-    by_login(podman, "create", "--name", name, "--network=none", IMAGE, "sleep", "60")
-    by_login(podman, "container", "clone", "--run", name, f"{name}-2")
+    typed(podman, "create", "--name", name, "--network=none", IMAGE, "sleep", "60")
+    typed(podman, "container", "clone", "--run", name, f"{name}-2")
     container = podman.cli("inspect", "-f", "{{.Id}}", f"{name}-2").stdout.strip()
     event = agent.one_start(container)
     assert cause(event)[:2] == ("first", "user_command"), (cause(event), event["candidates"])

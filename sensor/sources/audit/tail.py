@@ -89,7 +89,7 @@ class TailReader:
             os.lseek(self._file, 0, os.SEEK_SET)
         else:
             try:
-                there = os.stat(self._path)  # noqa: PTH116 - beside fstat
+                there = self._path.stat()
                 if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino):
                     return False
                 successor = _open(self._path)
