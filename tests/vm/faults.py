@@ -186,31 +186,35 @@ def a_second_agent_is_refused() -> str:
     return done.stderr.strip()
 
 
-def the_unit_yields_to_another_agent() -> str:
-    """As beside a DaemonSet: the unit fails once and names the other's process."""
+@contextlib.contextmanager
+def another_agent() -> Iterator[subprocess.Popen[bytes]]:
+    """Run an agent beside the stopped unit, as a DaemonSet does."""
     run("systemctl", "stop", SERVICE)
     other = subprocess.Popen(
         ["castoff", "run", "--output", "none"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
         until(lambda: castoff("status", "--alive").returncode == 0, "the other agent answers")
-        # In namespaces the unit's /proc is the host's, with other numbers.
-        return fails_once(75, "another agent (pid " if NESTED else str(other.pid))
+        yield other
     finally:
         other.terminate()
         other.wait(timeout=PATIENCE)
+
+
+def the_unit_yields_to_another_agent() -> str:
+    """The unit fails once and names the other's process."""
+    try:
+        with another_agent() as other:
+            # In namespaces the unit's /proc is the host's, with other numbers.
+            return fails_once(75, "another agent (pid " if NESTED else str(other.pid))
+    finally:
         run("chown", "-R", "castoff:castoff", str(LOG))
         back_to_work()
 
 
 def a_removal_beside_another_agent_names_it() -> str:
     """The probes that another agent reads stay; once it has ended the package is whole again."""
-    run("systemctl", "stop", SERVICE)
-    other = subprocess.Popen(
-        ["castoff", "run", "--output", "none"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        until(lambda: castoff("status", "--alive").returncode == 0, "the other agent answers")
+    with another_agent() as other:
         fails_once(75, "another agent (pid ")
         done = quiet("dpkg", "--purge", "castoff")
         need(done.returncode == 0, done.stderr)
@@ -221,9 +225,6 @@ def a_removal_beside_another_agent_names_it() -> str:
         need("uses /var/lib/castoff" in done.stderr, done.stderr)
         need(PINS.is_dir(), "its probes were taken away")
         need(other.poll() is None, "the other agent ended")
-    finally:
-        other.terminate()
-        other.wait(timeout=PATIENCE)
     install("new.deb")
     until(active, "active after another installation")
     return done.stderr.strip()

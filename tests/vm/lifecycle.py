@@ -14,13 +14,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 from tests.vm import faults
 from tests.vm.engines import bundle, prepare_rootfs, run, versions
-from tests.vm.guest import Port
 from tests.vm.scenarios import wanted
 from tests.vm.service import (
     DROP_IN,
@@ -40,9 +38,9 @@ from tests.vm.service import (
     show,
     until,
 )
+from tests.vm.signs import Signs
 from tests.vm.under_load import CONTAINERS, no_start_is_lost_or_repeated
 
-SIGN_SECONDS = 60.0
 READY_MAX = 3.0
 """Seconds from the agent's start until it is ready."""
 
@@ -364,25 +362,6 @@ def steps(kind: str, *, nested: bool) -> tuple[Step, ...]:
     """Return the steps of a kind of package, in order."""
     left_out = OF_A_KERNEL_OF_ITS_OWN if nested else OF_A_FAST_PROCESSOR
     return tuple(one for one in STEPS[kind] if one not in left_out)
-
-
-class Signs:
-    """Signs of life between two steps: under emulation one may take longer than the host waits."""
-
-    def __init__(self) -> None:
-        self._port = Port()
-        self._lock = threading.Lock()
-        threading.Thread(target=self._repeat, daemon=True).start()
-
-    def _repeat(self) -> None:
-        began = time.monotonic()
-        while True:
-            time.sleep(SIGN_SECONDS)
-            self.say("alive", seconds=round(time.monotonic() - began))
-
-    def say(self, what: str, **fields: object) -> None:
-        with self._lock:
-            self._port.say(what, **fields)
 
 
 def main(kind: str, parts: list[str]) -> None:
