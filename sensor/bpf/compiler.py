@@ -10,23 +10,21 @@ import importlib
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from sensor import clock
-from sensor.bpf import libbpf, pins, presence, programs, seed, watched
-from sensor.bpf.attach import Attacher
+from sensor.bpf import instructions, kept_programs, libbpf, presence, program_loading, programs
+from sensor.bpf.kept_files import KeptFiles
+from sensor.bpf.kept_programs import KeptMap, KeptPrograms, MapType
+from sensor.bpf.probe_set import Built, Target
+from sensor.bpf.probe_set import build as build_set
+from sensor.bpf.programs import AttachKind, Program
 from sensor.dataclass import dataclass
 from sensor.errors import CastoffError, CompilerMissing
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from sensor.bpf.attach import BccText
-
-_LOADED_AT, _CONFIRMS = 0, 4
-"""Of ``enum setting``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +33,66 @@ class CompileRequest:
 
     source: str
     """The text itself, see :mod:`sensor.bpf.source`."""
-    watched: str
     stubs: str
     cflags: tuple[str, ...]
-    pin_root: str
-    fingerprint: str
-    predecessor: str | None
-    requests: bool = True
-    """Whether to read what is asked of engines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """What came of it; ``missing`` names optional programs that this kernel refused."""
-
-    path: str | None = None
-    missing: tuple[str, ...] = ()
-    error: str | None = None
-    problem: str | None = None
-    fix: str | None = None
+    target: Target
+    keep_in: str | None = None
+    """The directory where the programs are kept, if they are."""
+    key: str = ""
 
 
 _FIX = "Install it: apt-get install python3-bpfcc (Fedora: python3-bcc)."
+
+
+class BccTable(Protocol):
+    """A map, as bcc has it."""
+
+    map_fd: int
+
+
+class BccFunction(Protocol):
+    """A program that the kernel has taken, as bcc has it."""
+
+    fd: int
+
+
+class BccText(Protocol):
+    """A compiled text: what is used of ``bcc.BPF``, which has no types."""
+
+    def __getitem__(self, map_name: bytes, /) -> BccTable:
+        """Return a map."""
+
+    def load_func(self, name: bytes, kind: int, /) -> BccFunction:
+        """Have the kernel take a program. Raises Exception where it does not."""
+
+    def dump_func(self, name: bytes, /) -> bytes:
+        """Return a program's instructions."""
+
+
+class BccCode:
+    """Maps and programs of a compiled text, as :class:`sensor.bpf.attach.Code`."""
+
+    def __init__(self, bcc: ModuleType, compiled: BccText) -> None:
+        self._kinds = {
+            AttachKind.RAW_TRACEPOINT: bcc.BPF.RAW_TRACEPOINT,
+            AttachKind.TRACING: bcc.BPF.TRACING,
+        }
+        self._compiled = compiled
+
+    def map(self, name: str, /) -> int:
+        """Return a map's descriptor."""
+        return self._compiled[name.encode()].map_fd
+
+    def load(self, program: Program, /) -> int:
+        """Have the kernel take a program. Raises Exception where it does not."""
+        if program.kind is AttachKind.CGROUP:
+            # bcc knows nothing of this type.
+            return program_loading.load_program(program, self.instructions(program))
+        return self._compiled.load_func(program.name.encode(), self._kinds[program.kind]).fd
+
+    def instructions(self, program: Program) -> bytes:
+        """Return what was compiled. Raises Exception where the text has no such program."""
+        return self._compiled.dump_func(program.name.encode())
 
 
 def _import_bcc() -> ModuleType:
@@ -72,95 +108,73 @@ def _import_bcc() -> ModuleType:
     return bcc
 
 
-def build(request: CompileRequest) -> Compiled:
-    """Compile, load, pin, attach, seed and publish one probe set."""
+def build(request: CompileRequest) -> Built:
+    """Compile, load, pin, attach, seed and publish one probe set, and keep its programs."""
     bcc = _import_bcc()
     os.environ["BCC_KERNEL_SOURCE"] = request.stubs
 
     # bcc attaches by name. What may be refused is asked for one by one instead.
     unattached = type("Unattached", (bcc.BPF,), {"_trace_autoload": lambda _: None})
     try:
-        program: BccText = unattached(text=request.source.encode(), cflags=list(request.cflags))
+        compiled: BccText = unattached(text=request.source.encode(), cflags=list(request.cflags))
     except Exception as error:  # bcc raises bare Exception for each compiler and map error
         problem = f"bcc could not build the probes: {error}"
         raise CompilerMissing(problem, "See the messages above; report them.") from error
-    staged = pins.staging(Path(request.pin_root), request.fingerprint)
+    code = BccCode(bcc, compiled)
+    built = build_set(code, request.target)
+    if request.keep_in is None:
+        return built
     try:
-        missing = _populate(bcc, program, staged, request)
-    except BaseException:
-        staged.remove()
-        raise
-    path = pins.publish(staged, Path(request.pin_root), request.fingerprint).path
-    return Compiled(path=str(path), missing=missing)
+        kept = kept_programs.encode(_gather(code, request.key, built.missing))
+        KeptFiles(Path(request.keep_in)).write(request.key, kept)
+    except (OSError, ValueError) as error:
+        return replace(built, unkept=str(error))
+    return built
 
 
-def _populate(
-    bcc: ModuleType,
-    program: BccText,
-    staged: pins.PinSet,
-    request: CompileRequest,
-) -> tuple[str, ...]:
-    maps: dict[str, libbpf.BpfMap] = {}
+def _gather(code: BccCode, key: str, missing: tuple[str, ...]) -> KeptPrograms:
+    """Return what was compiled as it is kept. Raises OSError or ValueError."""
+    found: dict[str, bytes] = {}
+    for program in programs.ALL:
+        try:
+            found[program.name] = code.instructions(program)
+        except Exception:  # noqa: BLE001, S112 - bcc raises it for what this kernel has no fields for
+            continue
+    numbers: dict[int, int] = {}
+    maps: list[KeptMap] = []
     for name in presence.MAPS:
-        descriptor = program[name.encode()].map_fd
-        libbpf.pin(descriptor, staged.map(name))
-        maps[name] = libbpf.BpfMap(descriptor)
-    names = watched.read(Path(request.watched))
-    for entry in names:
-        maps["watched"].update(*watched.map_entry(entry))
-    attacher = Attacher(bcc, program, staged)
-    for one in programs.CORE:
-        attacher.attach(one)
-    if request.requests:
-        _attach_requests(attacher)
-    if programs.DATA_READY.name not in attacher.attached:
-        attacher.attach(programs.CONNECTED)
-    if attacher.attached & {programs.DATA_READY.name, programs.CONNECTED.name}:
-        _set(maps, _CONFIRMS, 1)
-    attacher.attach(programs.CONNECT)
-    for number, one in enumerate(programs.ALL):
-        if one.name in attacher.links:
-            info = libbpf.link_info(attacher.links[one.name])
-            value = info.id << 32 | info.program
-            maps["attached"].update(number.to_bytes(4, "little"), value.to_bytes(8, "little"))
-    _set(maps, _LOADED_AT, clock.boottime())
-    _seed(maps, names, request.predecessor)
-    return tuple(attacher.missing)
+        numbers[code.map(name)] = len(maps)
+        maps.append(_map(code.map(name), name))
+    for descriptor in sorted(set().union(*map(instructions.maps_of, found.values()))):
+        if descriptor not in numbers:
+            numbers[descriptor] = len(maps)
+            maps.append(_map(descriptor, None))
+    renamed = {name: instructions.renamed(one, numbers) for name, one in found.items()}
+    return KeptPrograms(key, tuple(maps), renamed, missing)
 
 
-def _set(maps: dict[str, libbpf.BpfMap], setting: int, value: int) -> None:
-    maps["settings"].update(setting.to_bytes(4, "little"), value.to_bytes(8, "little"))
-
-
-def _attach_requests(attacher: Attacher) -> None:
-    """Attach what reads requests: by fentry, else by a raw tracepoint."""
-    if attacher.attach(programs.REQUEST):
-        attacher.attach(programs.RELEASE)
-    else:
-        attacher.attach(programs.DATA_READY)
-    attacher.attach(programs.TCP_STATE)
-    attacher.attach(programs.SENT)
-
-
-def _seed(
-    maps: dict[str, libbpf.BpfMap],
-    names: tuple[watched.WatchedProgram, ...],
-    predecessor: str | None,
-) -> None:
-    seed.fill(tuple(seed.scan()), watched.Roles(names), maps)
-    if predecessor is not None:
-        seed.take_over(pins.PinSet(Path(predecessor)), maps)
-        seed.prune(maps["inits"])
+def _map(descriptor: int, name: str | None) -> KeptMap:
+    """Describe a map as the kernel does; it cuts long names short."""
+    info = libbpf.map_info(descriptor)
+    return KeptMap(
+        name=name or info.name,
+        type=MapType(info.type),
+        key_size=info.key_size,
+        value_size=info.value_size,
+        max_entries=info.max_entries,
+        flags=info.flags,
+    )
 
 
 def main() -> int:
     """Serve one request."""
     fields = json.load(sys.stdin)
     fields["cflags"] = tuple(fields["cflags"])
+    fields["target"] = Target(**fields["target"])
     try:
         answer = build(CompileRequest(**fields))
     except CastoffError as error:
-        answer = Compiled(error=type(error).__name__, problem=error.problem, fix=error.fix)
+        answer = Built(error=type(error).__name__, problem=error.problem, fix=error.fix)
     sys.stdout.write(json.dumps(asdict(answer)) + "\n")
     return 0 if answer.error is None else 1
 

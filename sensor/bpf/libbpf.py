@@ -76,6 +76,20 @@ class MapShape:
     max_entries: int
 
 
+@dataclass(frozen=True, slots=True)
+class MapInfo:
+    """What the kernel says of a map; ``type`` is a number of ``enum bpf_map_type``."""
+
+    type: int
+    id: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    name: str
+    """At most 15 characters: the kernel keeps no more."""
+
+
 @cache
 def _load() -> ctypes.CDLL:
     try:
@@ -121,12 +135,25 @@ def link_info(descriptor: int) -> LinkInfo:
     return LinkInfo(int(info.id), int(info.prog_id), detached)
 
 
-def map_id(descriptor: int) -> int:
-    """Ask the kernel which map a descriptor is. Raises OSError if it is not a map."""
+def map_info(descriptor: int) -> MapInfo:
+    """Ask the kernel what a map is. Raises OSError if it is not a map."""
     info = _MapInfo()
     size = ctypes.c_uint32(ctypes.sizeof(info))
     call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
-    return int(info.id)
+    return MapInfo(
+        type=info.type,
+        id=info.id,
+        key_size=info.key_size,
+        value_size=info.value_size,
+        max_entries=info.max_entries,
+        flags=info.map_flags,
+        name=info.name.decode("ascii", "replace"),
+    )
+
+
+def map_id(descriptor: int) -> int:
+    """Ask the kernel which map a descriptor is. Raises OSError if it is not a map."""
+    return map_info(descriptor).id
 
 
 def program(number: int) -> int:
@@ -147,9 +174,7 @@ class BpfMap:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        info = _MapInfo()
-        size = ctypes.c_uint32(ctypes.sizeof(info))
-        call("bpf_obj_get_info_by_fd", descriptor, ctypes.byref(info), ctypes.byref(size))
+        info = map_info(descriptor)
         self.shape = MapShape(info.key_size, info.value_size, info.max_entries)
         self._batches = True
         """Until the kernel has said that it has none."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
-import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from enum import Enum, unique
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor import errors
-from sensor.bpf import compiler, fields, libbpf, lockdown, pins, presence, source
+from sensor.bpf import (
+    child,
+    compiler,
+    fields,
+    kept_key,
+    libbpf,
+    lockdown,
+    pins,
+    presence,
+    source,
+)
 from sensor.bpf.btf import Btf
+from sensor.bpf.kept_loader import KeptRequest
+from sensor.bpf.probe_set import Built, Target
 from sensor.dataclass import dataclass
 from sensor.errors import (
     CastoffError,
@@ -21,12 +33,18 @@ from sensor.errors import (
     PermissionMissing,
 )
 
+if TYPE_CHECKING:
+    from sensor.bpf.kept_files import KeptFiles
+
 SOURCES = Path(__file__).resolve().parents[2] / "probes"
 """The probes lie beside the package, in a checkout as in an installed tree."""
 
 COMPILE_TIMEOUT = 600.0
 """Seconds. Takes some two seconds; more than three minutes were seen on an emulated processor that
 was shared with ten other busy processes."""
+
+KEPT_TIMEOUT = 60.0
+"""Seconds for programs that need no compiler. Takes half a second."""
 
 LIFECYCLE_PAGES = 8192
 """32 MiB: some 39,000 unread starts with their stops, of 840 bytes (docs/bench.md)."""
@@ -37,6 +55,27 @@ COMMANDS_PAGES = 2048
 _PAGE = 4096
 _FINGERPRINT_DIGITS = 16
 _MIB = 1024 * 1024
+
+
+@unique
+class Origin(Enum):
+    """Where an attached probe set is from."""
+
+    ATTACHED = "was attached"
+    KEPT = "from kept programs"
+    COMPILED = "compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A probe set, and how it came about."""
+
+    pins: pins.PinSet
+    origin: Origin
+    refused: str | None = None
+    """Why kept programs were not used."""
+    unkept: str | None = None
+    """Why the programs are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +124,21 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     Sets of other fingerprints are left attached: their reader retires them, so that a switch
     loses nothing. Raises a :class:`CastoffError` with the reason and the fix.
     """
+    return obtain(root, requests=requests).pins
+
+
+def obtain(
+    root: Path = pins.PIN_ROOT,
+    *,
+    requests: bool = True,
+    kept: KeptFiles | None = None,
+    anew: bool = False,
+) -> Obtained:
+    """Do what :func:`load` does, and say how.
+
+    Programs are kept in ``kept``, and used from there unless they are to be compiled ``anew``.
+    Whatever is wrong with what is kept is a reason to compile, and no failure.
+    """
     pins.mount_bpffs(root.parent)
     wanted = fingerprint(requests=requests)
     stale: pins.PinSet | None = None
@@ -92,7 +146,7 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
         if candidate.fingerprint == wanted:
             if not presence.missing(candidate):
                 pins.make_newest(candidate, root)
-                return candidate
+                return Obtained(candidate, Origin.ATTACHED)
             stale = candidate
     if os.geteuid() != 0 and not os.access(root if root.exists() else root.parent, os.W_OK):
         problem = "the probes of this version are not loaded, and loading them needs root"
@@ -102,50 +156,61 @@ def load(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> pins.PinSet:
     if stale is not None:
         _set_aside(stale)
     existing = pins.loaded_sets(root)
-    request = compiler.CompileRequest(
-        source=source.joined(SOURCES),
+    target = Target(
         watched=str(SOURCES / "watched.toml"),
-        stubs=str(SOURCES / "kernel-stubs"),
-        cflags=_cflags(Btf.running()),
         pin_root=str(root),
         fingerprint=wanted,
         predecessor=str(existing[-1].path) if existing else None,
         requests=requests,
     )
+    if kept is None:
+        return _compiled(target)
+    try:
+        key = kept_key.key(wanted, SOURCES / "kernel-stubs")
+    except OSError:
+        # Without BTF the compile says what this kernel lacks.
+        return _compiled(target)
+    refused = None
+    if not anew and kept.has(key):
+        answer = _run_kept(KeptRequest(str(kept.directory), key, target))
+        if answer.path is not None:
+            return Obtained(pins.PinSet(Path(answer.path)), Origin.KEPT)
+        refused = answer.problem
+    return replace(_compiled(target, kept, key), refused=refused)
+
+
+def _compiled(target: Target, kept: KeptFiles | None = None, key: str = "") -> Obtained:
+    request = compiler.CompileRequest(
+        source=source.joined(SOURCES),
+        stubs=str(SOURCES / "kernel-stubs"),
+        cflags=_cflags(Btf.running()),
+        target=target,
+        keep_in=None if kept is None else str(kept.directory),
+        key=key,
+    )
     answer = _run_compiler(request)
     if answer.path is None:
         raise _rebuild(answer)
-    return pins.PinSet(Path(answer.path))
+    return Obtained(pins.PinSet(Path(answer.path)), Origin.COMPILED, unkept=answer.unkept)
 
 
-def _run_compiler(request: compiler.CompileRequest) -> compiler.Compiled:
-    package = Path(__file__).resolve().parents[2]
+def _run_compiler(request: compiler.CompileRequest) -> Built:
     try:
-        result = subprocess.run(
-            [sys.executable, "-P", "-m", "sensor.bpf.compiler"],
-            input=json.dumps(asdict(request)),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMPILE_TIMEOUT,
-            check=False,
-            cwd=package,
-            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(package)},
-        )
+        return child.ask("sensor.bpf.compiler", asdict(request), COMPILE_TIMEOUT)
     except subprocess.TimeoutExpired as error:
         problem = f"compiling the probes took more than {COMPILE_TIMEOUT:.0f} s"
         raise CompilerMissing(problem, "Give the node some CPU time and try again.") from error
-    lines = result.stdout.strip().splitlines()
+    except child.NoAnswer as error:
+        raise CompilerMissing(f"the compiler {error}", "Report the messages above.") from error
+
+
+def _run_kept(request: KeptRequest) -> Built:
     try:
-        values = json.loads(lines[-1])
-        values["missing"] = tuple(values["missing"])
-        if values.get("problem") and (first := _first_error(result.stderr)):
-            values["problem"] += f": {first}"
-        return compiler.Compiled(**values)
-    except (IndexError, ValueError, TypeError, KeyError) as error:
-        tail = result.stderr.strip()[-2000:]
-        problem = f"the compiler process ended with {result.returncode}: {tail}"
-        raise CompilerMissing(problem, "Report the messages above.") from error
+        return child.ask("sensor.bpf.kept_loader", asdict(request), KEPT_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return Built(problem=f"loading them took more than {KEPT_TIMEOUT:.0f} s")
+    except child.NoAnswer as error:
+        return Built(problem=f"their {error}")
 
 
 def incomplete(root: Path = pins.PIN_ROOT, *, requests: bool = True) -> tuple[str, ...]:
@@ -166,13 +231,7 @@ def _set_aside(incomplete_set: pins.PinSet) -> None:
         incomplete_set.path.rename(aside)
 
 
-def _first_error(messages: str) -> str | None:
-    """Return the compiler's first error, which names the part and the line."""
-    found = (line for line in messages.splitlines() if ": error: " in line)
-    return next(found, None)
-
-
-def _rebuild(answer: compiler.Compiled) -> CastoffError:
+def _rebuild(answer: Built) -> CastoffError:
     """Turn the child's answer into the error that it stands for."""
     kind = getattr(errors, answer.error or "", KernelUnsupported)
     error: CastoffError = kind(answer.problem or "", answer.fix or "")

@@ -12,9 +12,8 @@ import errno
 import os
 from typing import TYPE_CHECKING, TypeVar
 
-from sensor.bpf import cgroup_link, libbpf, pins, programs
+from sensor.bpf import attach, libbpf, pins, programs
 from sensor.bpf.libbpf import BpfMap, LinkInfo
-from sensor.bpf.programs import AttachKind, Program
 from sensor.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensor.bpf.pins import PinSet
+    from sensor.bpf.programs import Program
 
 Pinned = TypeVar("Pinned")
 
@@ -257,6 +257,4 @@ def _attach(program: Program, code: int | None) -> int:
     """Attach a loaded program where it belongs; returns the link's descriptor."""
     if code is None:
         raise PermissionError(errno.EPERM, "only root may attach a program again")
-    if program.kind is AttachKind.CGROUP:
-        return cgroup_link.attach_program(code)
-    return libbpf.attach_raw(program.at, code)
+    return attach.link(program, code)

@@ -14,9 +14,17 @@ import click
 from sensor.agent.lock import lock_node
 from sensor.agent.probe_keys import ProbeKeys, probe_keys
 from sensor.bpf import loader, pins
+from sensor.bpf.kept_files import KeptFiles
+from sensor.bpf.loader import Obtained, Origin
 from sensor.cli.options import output_option
 from sensor.errors import ConfigError, ProbesAbsent
 from sensor.schema.text import visible
+
+_HOW = {
+    Origin.ATTACHED: "was attached already",
+    Origin.KEPT: "attached from kept programs",
+    Origin.COMPILED: "compiled and attached",
+}
 
 
 @click.group()
@@ -29,20 +37,37 @@ def command() -> None:
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Read [sources] of this file."
 )
 @click.option("--owner", help="Give the probes to this account: an agent that is not root.")
-def load(config: Path | None, owner: str | None) -> None:
+@click.option("--compile", "anew", is_flag=True, help="Do not use the programs that are kept.")
+def load(config: Path | None, owner: str | None, *, anew: bool) -> None:
     """Compile and attach the probes.
 
-    Does nothing if they are attached already.
+    Does nothing if they are attached already. Compiled programs are kept in /var/cache/castoff for
+    the next boot.
     """
     account = None if owner is None else _account(owner)
     began = time.monotonic()
-    loaded = loader.load(requests=_keys(config).requests)
+    keys = _keys(config)
+    obtained = loader.obtain(requests=keys.requests, kept=KeptFiles(), anew=anew)
+    for problem in _problems(obtained):
+        click.echo(visible(f"warning: {problem}"), err=True)
+    loaded = obtained.pins
     if account is not None:
         pins.hand_over(pins.PIN_ROOT, account.pw_uid, account.pw_gid)
     took = time.monotonic() - began
     click.echo(
-        f"probe set {loaded.fingerprint} attached ({', '.join(loaded.links())}) in {took:.2f} s"
+        f"probe set {loaded.fingerprint} {_HOW[obtained.origin]}"
+        f" ({', '.join(loaded.links())}) in {took:.2f} s"
     )
+
+
+def _problems(obtained: Obtained) -> tuple[str, ...]:
+    """Return what was wrong with kept programs: the probes are loaded, but at more cost."""
+    found = []
+    if obtained.refused is not None:
+        found.append(f"kept programs were not used, and compiled anew: {obtained.refused}")
+    if obtained.unkept is not None:
+        found.append(f"the programs are not kept for the next boot: {obtained.unkept}")
+    return tuple(found)
 
 
 def _keys(config: Path | None) -> ProbeKeys:

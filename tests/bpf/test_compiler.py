@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from sensor.bpf import compiler, loader
-from sensor.bpf.compiler import Compiled
+from sensor.bpf.probe_set import Built, Target
 from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
+from tests.bpf.test_child import stand_in
 
-REQUEST = compiler.CompileRequest("s", "w", "k", (), "/p", "f", None)
-
-
-def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
-    """Let a script stand in for the interpreter that compiles."""
-    program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(program))
+REQUEST = compiler.CompileRequest("s", "k", (), Target("w", "/p", "f", None))
 
 
 @pytest.mark.parametrize("text", ["raise ImportError('gone')", ""])
@@ -37,50 +32,21 @@ def test_a_module_that_is_not_bcc_is_named_with_the_package(
     sys.modules.pop("bcc", None)
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "exit 3",
-        "echo no json; echo oops >&2; exit 3",
-        "echo '[]'; exit 3",
-        "echo '{}'; exit 3",
-        """echo '{"missing": [], "odd": 1}'; exit 3""",
-        "kill -9 $$",
-    ],
-)
-def test_a_compiler_that_dies_without_an_answer_is_reported(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
-) -> None:
-    child(monkeypatch, tmp_path, script)
-    with pytest.raises(CompilerMissing, match="the compiler process ended with"):
-        loader._run_compiler(REQUEST)
-
-
-def test_what_a_dying_compiler_said_is_passed_on(
+def test_a_compiler_that_dies_or_hangs_is_an_error_with_a_fix(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    child(monkeypatch, tmp_path, "echo 'cannot open shared object' >&2; exit 1")
-    with pytest.raises(CompilerMissing, match="cannot open shared object"):
+    stand_in(monkeypatch, tmp_path, "echo 'cannot open shared object' >&2; exit 1")
+    with pytest.raises(CompilerMissing, match=r"the compiler process ended with 1: cannot open"):
         loader._run_compiler(REQUEST)
-
-
-def test_messages_before_the_answer_do_no_harm(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    child(monkeypatch, tmp_path, """echo warning; echo '{"path": "/x", "missing": ["a"]}'""")
-    assert loader._run_compiler(REQUEST) == Compiled(path="/x", missing=("a",))
-
-
-def test_a_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loader, "COMPILE_TIMEOUT", 0.1)
-    child(monkeypatch, tmp_path, "exec sleep 60")
+    stand_in(monkeypatch, tmp_path, "exec sleep 60")
     with pytest.raises(CompilerMissing, match="more than"):
         loader._run_compiler(REQUEST)
 
 
 @pytest.mark.parametrize("kind", [CompilerMissing, KernelUnsupported, PermissionMissing])
 def test_errors_of_the_child_are_raised_here(kind: type[Exception]) -> None:
-    error = loader._rebuild(Compiled(error=kind.__name__, problem="what", fix="do"))
+    error = loader._rebuild(Built(error=kind.__name__, problem="what", fix="do"))
     assert type(error) is kind
     assert (error.problem, error.fix) == ("what", "do")
 
@@ -89,8 +55,7 @@ def test_the_child_answers_errors_as_json() -> None:
     """Without bcc on its path, the child says so and how to get it."""
     result = subprocess.run(
         [sys.executable, "-S", "-P", "-m", "sensor.bpf.compiler"],
-        input='{"source": "", "watched": "", "stubs": "", "cflags": [], "pin_root": "",'
-        ' "fingerprint": "", "predecessor": null}',
+        input=json.dumps(asdict(REQUEST)),
         env={"PYTHONPATH": str(Path(loader.__file__).parents[2])},
         capture_output=True,
         text=True,

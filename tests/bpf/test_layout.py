@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from sensor.bpf import compiler, counters, layout, seed, watched
+from sensor.bpf import counters, layout, probe_set, seed, watched
 from sensor.bpf.layout import ANCESTOR, FIXED, LINEAGES, ROLES, Fixed, Flag, RecordKind
 from sensor.bpf.loader import SOURCES
 from sensor.model.vocabulary import Lineage, Role
@@ -157,8 +157,8 @@ def test_limits_have_the_headers_numbers(header: dict[str, int]) -> None:
         tuple(str(name).lower() for name in sorted(places, key=lambda name: places[name]))
         == counters.PLACES
     )
-    assert header["SETTING_CONFIRMS"] == compiler._CONFIRMS
-    assert header["SETTING_LOADED_AT"] == compiler._LOADED_AT == counters._LOADED_AT
+    assert header["SETTING_CONFIRMS"] == probe_set._CONFIRMS
+    assert header["SETTING_LOADED_AT"] == probe_set._LOADED_AT == counters._LOADED_AT
     assert header["SETTING_SEEN_AT"] == counters._SEEN_AT
     assert header["SETTING_HANDLED"] == counters._HANDLED
     assert (header["LIFECYCLE_RELEASED"], header["COMMANDS_RELEASED"]) == (

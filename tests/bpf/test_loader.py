@@ -11,9 +11,9 @@ import pytest
 
 from sensor.bpf import libbpf, loader, pins, presence, programs, seed
 from sensor.bpf.btf import Btf
-from sensor.bpf.compiler import Compiled
 from sensor.bpf.layout import RecordKind
 from sensor.bpf.pins import PinSet
+from sensor.bpf.probe_set import Built
 from sensor.errors import CompilerMissing, KernelUnsupported, PermissionMissing
 from tests.bpf.live import Bundle, Listener, Probes
 from tests.bpf.sample_btf import Blob
@@ -29,7 +29,7 @@ def small_rings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_request: object) -> Compiled:
+    def refuse(_request: object) -> Built:
         pytest.fail("nothing was to be compiled")
 
     monkeypatch.setattr(loader, "_run_compiler", refuse)
