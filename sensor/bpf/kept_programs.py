@@ -1,7 +1,7 @@
 """Compiled programs as they are kept in a file, and that file's bytes.
 
 A line with the format's version, a line with the SHA-256 of the rest, then JSON. The digest finds a
-damaged file. It is no proof of origin: that is the file's owner, see :mod:`sensor.bpf.kept_files`.
+damaged file. Its owner is the proof of its origin, see :mod:`sensor.bpf.kept_files`.
 """
 
 from __future__ import annotations

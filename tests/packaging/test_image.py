@@ -89,7 +89,7 @@ class Node:
             mounts=[
                 make.Mount(
                     container_path=mount["mountPath"],
-                    host_path=str(self._places[mount["name"]]),
+                    host_path=str(self._place(mount)),
                     readonly=mount.get("readOnly", False),
                 )
                 for mount in spec["volumeMounts"]
@@ -125,6 +125,14 @@ class Node:
         )
         self.cri.start(answer.container_id)
         return str(answer.container_id)
+
+    def _place(self, mount: dict[str, Any]) -> Path:
+        """Where the node has what is mounted; a kubelet makes a directory that is a subPath."""
+        place = self._places[mount["name"]]
+        if "subPath" in mount:
+            place /= mount["subPath"]
+            place.mkdir(exist_ok=True)
+        return place
 
     def log(self, sandbox: str, part: str) -> str:
         """What a container wrote."""

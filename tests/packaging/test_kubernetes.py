@@ -14,6 +14,7 @@ import yaml
 
 from sensor import __version__
 from sensor.agent.config import Config
+from sensor.bpf import kept_files
 from tests.packaging.test_units import unit
 
 ROOT = Path(__file__).parents[2]
@@ -346,6 +347,12 @@ def test_paths_are_those_of_the_defaults() -> None:
     assert f"/run/{service['RuntimeDirectory']}" == mounts["run"]
     # The unit may write where the pins are, if that is there already; the pod has all of it.
     assert service["ReadWritePaths"] == f"-{mounts['bpffs']}/castoff"
+
+
+def test_programs_are_kept_on_the_node_where_the_loader_looks(tmp_path: Path) -> None:
+    kept = {"name": "state", "mountPath": str(kept_files.DIRECTORY), "subPath": "probes"}
+    for manifest in (kustomized(KUBERNETES / "base"), template(tmp_path, {})):
+        assert kept in container(manifest, "load-probes")["volumeMounts"]
 
 
 def test_the_documentation_names_what_the_manifests_ask_for() -> None:

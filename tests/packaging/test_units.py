@@ -12,6 +12,7 @@ import pytest
 
 from sensor import errors
 from sensor.agent.housekeeping import QUIET_PERIOD
+from sensor.bpf import kept_files
 from sensor.linux import systemd
 
 UNITS = Path(__file__).parents[2] / "packaging/systemd"
@@ -89,6 +90,15 @@ def test_a_beat_comes_several_times_within_the_watchdogs_period() -> None:
 @pytest.mark.parametrize("name", [path.name for path in UNITS.glob("*.service")])
 def test_units_run_the_installed_command(name: str) -> None:
     assert unit(name)["Service"]["ExecStart"].startswith("/usr/bin/castoff ")
+
+
+def test_kept_programs_go_with_the_package_and_never_fail_the_unit() -> None:
+    for script in ("debian/castoff.postrm", "rpm/castoff.spec"):
+        lines = (UNITS.parent / script).read_text().splitlines()
+        (line,) = [one for one in lines if "rm -rf /run" in one and "/var/lib" in one]
+        assert str(kept_files.DIRECTORY) in line.split()
+    # systemd would not start the unit where it cannot make one, and no probe would be loaded.
+    assert "CacheDirectory" not in unit("castoff-probes.service")["Service"]
 
 
 def test_nothing_is_unloaded_when_the_probes_unit_stops() -> None:

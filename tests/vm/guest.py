@@ -82,6 +82,9 @@ def main(parts: list[str]) -> None:
         )
         if loaded.returncode:
             return
+        # All that follows has the programs that were kept, as after each boot but the first.
+        run(str(COMMAND), "probes", "unload")
+        port.say("reload", text=run(str(COMMAND), "probes", "load"))
         prepare()
         port.say("prepared", seconds=round(time.monotonic() - began, 1))
         agent = Agent()

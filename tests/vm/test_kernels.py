@@ -159,6 +159,11 @@ def test_the_kernel_takes_all_programs(run: Run) -> None:
     assert status["current"]
 
 
+def test_programs_are_kept_for_the_next_boot(run: Run) -> None:
+    assert "compiled and attached" in str(run.one("load")["text"])
+    assert "attached from kept programs" in str(run.one("reload")["text"])
+
+
 def test_the_agent_ends_with_zero(run: Run) -> None:
     agent = run.one("agent")
     assert agent["code"] == 0, agent["errors"]
