@@ -36,6 +36,7 @@ from tests.vm.service import (
     need,
     quiet,
     show,
+    starts,
     until,
 )
 from tests.vm.signs import Signs
@@ -53,7 +54,7 @@ CAPABILITIES = {2: "dac_read_search", 19: "sys_ptrace", 37: "audit_read", 38: "p
 
 
 def deb_is_installed() -> str:
-    install("old.deb")
+    install("new.deb")
     until(active, "the service is active after dpkg -i")
     return started()
 
@@ -67,7 +68,7 @@ def deb_is_installed_again() -> str:
 
 def rpm_is_installed() -> str:
     # The guest's rpm database is empty, so the dependencies are waived; they are there as .deb.
-    install("old.rpm")
+    install("new.rpm")
     need(not active(), "an RPM does not start its service")
     run("systemctl", "start", SERVICE)
     until(active, "the service is active after systemctl start")
@@ -116,6 +117,7 @@ def memory_is_small() -> str:
         with bundle(["/bin/busybox", "true"]) as directory:
             for number in range(CONTAINERS):
                 run("crun", "run", "--bundle", str(directory), f"small-{number:03d}")
+        until(lambda: len(starts("small-")) == CONTAINERS, "every start is reported")
     pss, kinds = memory()
     need(pss <= PSS_MAX, f"{pss} KiB: {kinds}")
     return f"PSS {pss / 1024:.1f} MiB; after the load before {after_load / 1024:.1f} MiB"

@@ -63,12 +63,12 @@ def castoff(*words: str, user: str | None = None) -> subprocess.CompletedProcess
     return quiet(*(("runuser", "-u", user, "--") if user else ()), "castoff", *words)
 
 
-def starts() -> Counter[str]:
+def starts(prefix: str = "life-") -> Counter[str]:
     """How often each container of this job was reported as started."""
     done = castoff("events", "--since", "3h", "--type", "start", "-o", "json")
     need(done.returncode == 0, done.stderr)
     ids = [json.loads(line)["container"]["id"] for line in done.stdout.splitlines()]
-    return Counter(id_ for id_ in ids if (id_ or "").startswith("life-"))
+    return Counter(id_ for id_ in ids if (id_ or "").startswith(prefix))
 
 
 def install(package: str) -> None:

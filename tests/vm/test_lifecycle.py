@@ -3,14 +3,13 @@
     make vm CELL=lifecycle     in a guest, some ten minutes of emulation for each kind of package
     make lifecycle             in namespaces of this kernel, a minute for each
 
-CASTOFF_VM_STEPS names steps to take alone.
+CASTOFF_VM_STEPS names steps to take alone. CASTOFF_VM_PREVIOUS is the commit that is upgraded from.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,17 +40,47 @@ pytestmark = [
 ]
 
 
-def tree_of(version: str, directory: Path) -> Path:
-    """A copy of the source with another version, whose probes are another set."""
+BUILDS = {"0.0.8": "Fri, 27", "0.0.9": "Sat, 28"}
+"""The two versions that are installed, and their days: byte code is known to be old by its date."""
+
+PARTS_OF_A_BUILD = ("packaging", "probes", "rules", "sensor", "LICENSE", "README.md")
+
+
+def previous() -> str | None:
+    """The newest commit whose probes are others than today's, where the history is at hand.
+
+    An upgrade from it exchanges the programs in the kernel, the rings and what reads them.
+    """
+    named = os.environ.get("CASTOFF_VM_PREVIOUS")
+    found = named or git("log", "-1", "--format=%P", "--", "probes/*.c", "probes/*.h")
+    # A shallow copy of the history names commits that it lacks.
+    return found if found and git("cat-file", "-t", found) == "commit" else None
+
+
+def git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def tree_of(version: str, directory: Path, commit: str | None) -> Path:
+    """A copy of the source with another version, whose probes are another set.
+
+    It is of a commit, or of what lies here.
+    """
     target = directory / f"castoff-{version}"
-    for part in ("packaging", "probes", "rules", "sensor"):
-        shutil.copytree(ROOT / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("LICENSE", "README.md"):
-        shutil.copy(ROOT / name, target)
+    target.mkdir()
+    if commit is None:
+        tar = ["tar", "-c", "-C", str(ROOT), "--exclude=__pycache__", *PARTS_OF_A_BUILD]
+    else:
+        tar = ["git", "-C", str(ROOT), "archive", commit, *PARTS_OF_A_BUILD]
+    with subprocess.Popen(tar, stdout=subprocess.PIPE) as packed:
+        subprocess.run(["tar", "-x", "-C", target], stdin=packed.stdout, check=True)
+    assert packed.returncode == 0, tar
     replace(target / "sensor/__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"')
     replace(target / "packaging/debian/changelog", r"^castoff \(.*?\)", f"castoff ({version})")
-    # As releases have: byte code is known to be old by the date of its source.
-    day = {"0.0.8": "Fri, 27", "0.0.9": "Sat, 28"}[version]
+    day = BUILDS[version]
     replace(target / "packaging/debian/changelog", r"^ -- (.*>)  \w+, \d+", rf" -- \1  {day}")
     with (target / "probes/record.h").open("a") as header:
         header.write(f"/* {version} */\n")
@@ -70,11 +99,11 @@ def built(kind: str, directory: Path) -> dict[str, Path]:
     ``new.deb`` is what a node needs, ``new-report.deb`` an optional package.
     """
     packages = {}
-    for name, version in (("old", "0.0.8"), ("new", "0.0.9")):
+    for name, version, commit in zip(("old", "new"), BUILDS, (previous(), None), strict=True):
         output = directory / name
-        subprocess.run(
-            [tree_of(version, directory) / f"packaging/build-{kind}.sh", output], check=True
-        )
+        show({"what": "build", "name": name, "commit": commit})
+        tree = tree_of(version, directory, commit)
+        subprocess.run([tree / f"packaging/build-{kind}.sh", output], check=True)
         for package in output.glob(f"*.{kind}"):
             part = re.match(r"castoff(?:-[a-z]+)?", package.name)
             assert part is not None, package

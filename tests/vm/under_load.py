@@ -152,6 +152,11 @@ def no_start_is_lost_or_repeated(kind: str) -> Step:
 
 
 def _live(kind: str, trial: Trial) -> None:
+    """The older version is of another commit, whose probes are others; the newer one stays."""
+    with trial.during("downgrade"):
+        install(f"old.{kind}")
+        until(active, "active after the downgrade")
+    need(castoff("status", "--alive").returncode == 0, "the agent answers")
     before = show("MainPID")
     with trial.during("upgrade"):
         install(f"new.{kind}")
@@ -169,9 +174,6 @@ def _live(kind: str, trial: Trial) -> None:
     if not NESTED:
         with trial.during("out of memory"):
             _out_of_memory()
-    with trial.during("downgrade"):
-        install(f"old.{kind}")
-        until(active, "active after the downgrade")
     need(castoff("status", "--alive").returncode == 0, "the agent answers")
 
 
