@@ -70,7 +70,7 @@ def act(function: Scenario, agent: Agent) -> Report:
 def main(parts: list[str]) -> None:
     """Run the scenarios whose names contain one of ``wanted``, or all."""
     port = Port()
-    port.say("boot", kernel=os.uname().release, versions=versions())
+    port.say("boot", kernel=os.uname().release, versions=versions(), legacy=LEGACY)
     try:
         began = time.monotonic()
         loaded = subprocess.run([COMMAND, "probes", "load"], capture_output=True, check=False)
