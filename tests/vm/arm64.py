@@ -32,7 +32,7 @@ PACKAGES = (
 )
 _SURPLUS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt")
 _APPEND = "console=ttyAMA0 quiet loglevel=3 panic=-1"
-_PROCESSOR = "cortex-a72"
+PROCESSOR = "cortex-a72"
 """Without pointer authentication, which takes most of the time under emulation."""
 _FIRST = """\
 #!/bin/busybox sh
@@ -99,25 +99,6 @@ def tree_tar() -> Path:
     return target
 
 
-def kernel() -> image.Kernel:
-    """Return the kernel that the suite ships for virtual machines of the architecture."""
-    home = image.CACHE / f"kernel-{ARCHITECTURE}-{SUITE}"
-    if not home.exists():
-        with image.workspace() as work:
-            (work / "packages").mkdir()
-            image.download(SUITE, work / "apt", work / "packages", ARCHITECTURE)
-            for package in sorted((work / "packages").glob("*.deb")):
-                image.polite("dpkg-deb", "-x", package, work / "tree")
-            found = next((work / "tree/boot").glob("vmlinuz*"))
-            built = work / "kernel"
-            built.mkdir()
-            shutil.copy(found, built / "vmlinuz")
-            (built / "release").write_text(f"{found.name.removeprefix('vmlinuz-')}\n")
-            built.rename(home)
-    release = (home / "release").read_text().strip()
-    return image.Kernel(release, home / "vmlinuz", home / "initramfs", home / "none")
-
-
 def initramfs(target: Path, job: Path) -> None:
     """Write what the kernel unpacks: busybox, the tree and what the job needs."""
     tree = tree_tar()
@@ -148,10 +129,17 @@ def boot(job: Path, console: Path) -> Iterator[Guest]:
         unpacked = Path(directory) / "initramfs.gz"
         initramfs(unpacked, job)
         command = [
-            *("qemu-system-aarch64", "-machine", "virt", "-cpu", _PROCESSOR),
+            *("qemu-system-aarch64", "-machine", "virt", "-cpu", PROCESSOR),
             *("-accel", "tcg", *CLOCK, "-m", str(MEMORY_MIB)),
             *("-nodefaults", "-no-reboot", "-display", "none"),
-            *("-kernel", str(kernel().image), "-initrd", str(unpacked), "-append", _APPEND),
+            *(
+                "-kernel",
+                str(image.kernel(SUITE, ARCHITECTURE).image),
+                "-initrd",
+                str(unpacked),
+                "-append",
+                _APPEND,
+            ),
             *("-chardev", f"stdio,id=reports,signal=off,logfile={console}"),
             *("-serial", "chardev:reports"),
         ]
@@ -161,4 +149,4 @@ def boot(job: Path, console: Path) -> Iterator[Guest]:
 
 if __name__ == "__main__":
     tree_tar()
-    sys.stdout.write(f"{ARCHITECTURE} {kernel().release}\n")
+    sys.stdout.write(f"{ARCHITECTURE} {image.kernel(SUITE, ARCHITECTURE).release}\n")

@@ -45,7 +45,7 @@ _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _ROOT_SIZE = "6G"
 _MODULES_SIZE = "512M"
 _UNIT_NAME = "castoff-vm.service"
-_UNIT = """\
+UNIT = """\
 [Unit]
 Description=What this guest was booted for
 After=multi-user.target docker.service
@@ -160,74 +160,88 @@ def _disk(target: Path, size: str, content: Path) -> None:
 
 def root_image(suite: str = "bookworm") -> Path:
     """Path of the root image of a Debian suite, made when it is not there."""
-    packages = (*_run_packages(), *GUEST_PACKAGES)
-    recipe = "\n".join((suite, *packages, *_EXCLUDED, _ROOT_SIZE, _UNIT))
+    packages = (*run_packages(), *GUEST_PACKAGES)
+    recipe = "\n".join((suite, *packages, *_EXCLUDED, _ROOT_SIZE, UNIT))
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     image = CACHE / f"root-{suite}-{digest}.img"
     if image.exists():
         return image
-    with workspace() as work:
-        tree = work / "root"
-        options = work / "apt.conf"
-        options.write_text("\n".join(apt_options()) + "\n")
-        polite(
-            *("mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(packages)}"),
-            f"--aptopt={options}",
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
-            *(suite, tree),
-            *Mirror.configured().sources(suite),
-        )
-        _furnish(tree)
-        _disk(image, _ROOT_SIZE, tree)
+    build_root(image, suite, packages, UNIT)
     for older in CACHE.glob(f"root-{suite}-*.img"):
         if older != image:
             older.unlink()
     return image
 
 
-def _run_packages() -> tuple[str, ...]:
+def build_root(
+    image: Path, suite: str, packages: tuple[str, ...], unit: str, architecture: str = "amd64"
+) -> None:
+    """Make a root image; another architecture's needs an emulator that the kernel knows of."""
+    with workspace() as work:
+        tree = work / "root"
+        options = work / "apt.conf"
+        options.write_text("\n".join(apt_options()) + "\n")
+        polite(
+            *("mmdebstrap", "--variant=minbase", "--mode=root", f"--include={','.join(packages)}"),
+            *(f"--architectures={architecture}", f"--aptopt={options}"),
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
+            *(suite, tree),
+            *Mirror.configured().sources(suite),
+        )
+        _furnish(tree, unit)
+        _disk(image, _ROOT_SIZE, tree)
+
+
+def run_packages() -> tuple[str, ...]:
     found = re.search(r"^RUN_PACKAGES := ((?:.*\\\n)*.*)$", _MAKEFILE.read_text(), re.MULTILINE)
     if found is None:
         raise LookupError(f"no RUN_PACKAGES in {_MAKEFILE}")
     return tuple(found.group(1).replace("\\", " ").split())
 
 
-def _furnish(tree: Path) -> None:
+def _furnish(tree: Path, unit: str) -> None:
     """Make the tree a guest: no questions, no network to wait for, one unit to run."""
     (tree / "etc" / "hostname").write_text("castoff-vm\n")
     (tree / "etc" / "fstab").write_text("")
     (tree / "usr" / "lib" / "modules").mkdir(parents=True, exist_ok=True)
-    (tree / "etc" / "systemd" / "system" / _UNIT_NAME).write_text(_UNIT)
+    (tree / "etc" / "systemd" / "system" / _UNIT_NAME).write_text(unit)
     for name in ("etc/apt/sources.list", "etc/apt/apt.conf.d/99mmdebstrap"):
         (tree / name).unlink(missing_ok=True)
     run = ("chroot", tree, "systemctl")
-    polite(*run, "enable", _UNIT_NAME, "docker.service", "containerd.service", "auditd.service")
+    units = (_UNIT_NAME, "docker.service", "containerd.service", "auditd.service")
+    polite(*run, "enable", *(one for one in units if _has_unit(tree, one)))
     polite(
         *run, "mask", "systemd-networkd-wait-online.service", "apt-daily.timer", "e2scrub_all.timer"
+    )
+
+
+def _has_unit(tree: Path, unit: str) -> bool:
+    return any(
+        (tree / place / unit).exists() for place in ("etc/systemd/system", "lib/systemd/system")
     )
 
 
 # ----------------------------------------------------------------------------------------- kernel
 
 
-def kernel(suite: str) -> Kernel:
+def kernel(suite: str, architecture: str = "amd64") -> Kernel:
     """Return the kernel that a Debian suite ships for virtual machines; fetched once."""
-    home = CACHE / f"kernel-{suite}"
+    home = CACHE / f"kernel-{suite if architecture == 'amd64' else f'{architecture}-{suite}'}"
     if not home.exists():
         with workspace() as work:
-            built = _build_kernel(suite, work)
+            built = _build_kernel(suite, work, architecture)
             built.rename(home)
     release = (home / "release").read_text().strip()
     return Kernel(release, home / "vmlinuz", home / "initramfs.gz", home / "modules.img")
 
 
-def _build_kernel(suite: str, work: Path) -> Path:
+def _build_kernel(suite: str, work: Path, architecture: str) -> Path:
     packages = work / "packages"
     tree = work / "tree"
     home = work / "kernel"
     for directory in (packages, tree, home):
         directory.mkdir()
-    download(suite, work / "apt", packages)
+    _download(suite, work / "apt", packages, architecture)
     for package in sorted(packages.glob("*.deb")):
         polite("dpkg-deb", "-x", package, tree)
     # Since 7.0 the kernel itself lies beside its modules.
@@ -241,14 +255,17 @@ def _build_kernel(suite: str, work: Path) -> Path:
     modules.parent.rename(base / "lib" / "modules")
     modules = base / "lib" / "modules" / modules.name
     polite("depmod", "-b", base, modules.name)
-    (home / "initramfs.gz").write_bytes(gzip.compress(_initramfs(modules), compresslevel=1))
+    busybox = next(tree.rglob("bin/busybox")).read_bytes()
+    (home / "initramfs.gz").write_bytes(
+        gzip.compress(_initramfs(modules, busybox), compresslevel=1)
+    )
     _disk(home / "modules.img", _MODULES_SIZE, modules.parent)
     (home / "release").write_text(f"{modules.name}\n")
     return home
 
 
-def download(suite: str, state: Path, target: Path, architecture: str = "amd64") -> None:
-    """Fetch the packages of linux-image-cloud-ARCHITECTURE, with an apt of our own."""
+def _download(suite: str, state: Path, target: Path, architecture: str) -> None:
+    """Fetch linux-image-cloud-ARCHITECTURE and a busybox, with an apt of our own."""
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "status").touch()
     sources = state / "sources.list"
@@ -272,18 +289,15 @@ def download(suite: str, state: Path, target: Path, architecture: str = "amd64")
     names = {line.strip() for line in _output(*depends).splitlines() if not line.startswith(" ")}
     part = re.compile(rf"linux-(image|modules|binary)-\d.*-{architecture}")
     wanted = sorted(name for name in names if part.fullmatch(name))
-    polite("apt-get", *options, "download", *wanted, cwd=target)
+    polite("apt-get", *options, "download", "busybox-static", *wanted, cwd=target)
 
 
-def _initramfs(modules: Path) -> bytes:
+def _initramfs(modules: Path, busybox: bytes) -> bytes:
     """Busybox, the modules of the disks and of ext4 in loading order, and the script."""
     order = _loading_order(modules)
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        raise FileNotFoundError("busybox is not installed (busybox-static)")
     members = [
         *(cpio.Member(name, None) for name in ("bin", "modules", "dev", "proc")),
-        cpio.Member("bin/busybox", Path(busybox).read_bytes(), executable=True),
+        cpio.Member("bin/busybox", busybox, executable=True),
         cpio.Member("init", _INITRAMFS_INIT.read_bytes(), executable=True),
         cpio.Member("modules/order", "".join(f"{_plain(path)}\n" for path in order).encode()),
     ]

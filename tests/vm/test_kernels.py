@@ -6,7 +6,7 @@ takes five to eight minutes under software emulation, so this runs on demand onl
     CASTOFF_VM=1                 run it
     CASTOFF_VM_KERNELS=trixie    only these suites' kernels (space separated); bookworm@v1 is the
                                  same kernel with the controllers of cgroup v1, arm64 another
-                                 processor with runtimes alone
+                                 processor with runtimes alone, arm64@engines with systemd too
     CASTOFF_VM_SCENARIOS="a b"   only scenarios whose names contain a or b, recorded as a part
     CASTOFF_VM_CACHE=DIRECTORY   where images are kept
 """
@@ -25,15 +25,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sensor.bpf import programs
-from tests.vm import arm64, clocks, image, machine, other_engines, support  # noqa: F401 - two have scenarios
+from tests.vm import arm64, arm64_engines, clocks, image, machine, other_engines, support  # noqa: F401 - they have scenarios
 from tests.vm.scenarios import SCENARIOS, wanted
 from tests.vm.story import START, STOP, signal_name
 
 KERNELS = {"bullseye": "5.10", "bookworm": "6.1", "trixie": "6.12", "sid": ""}
 """Debian suites and the version that their kernel's release begins with; sid's moves."""
 
-ELSEWHERE = {arm64.ARCHITECTURE: "6.1"}
-"""The same for what plays on demand alone."""
+ELSEWHERE = {arm64.ARCHITECTURE: arm64, f"{arm64.ARCHITECTURE}@engines": arm64_engines}
+"""What plays on demand alone, on another processor."""
+
+ELSEWHERE_VERSION = "6.1"
 
 LEGACY = "@v1"
 """Behind a suite: the guest mounts the controllers of cgroup v1, as systemd does on request."""
@@ -115,8 +117,8 @@ def play(suite: str, directory: Path) -> Run:
     words = os.environ.get("CASTOFF_VM_SCENARIOS", "")
     job.write_text(f"#!/bin/sh\ncd castoff && exec python3 -m tests.vm.guest {words}\n")
     console = directory / "console.log"
-    if suite == arm64.ARCHITECTURE:
-        with arm64.boot(job, console) as running:
+    if suite in ELSEWHERE:
+        with ELSEWHERE[suite].boot(job, console) as running:
             return Run(running.read(progress(suite)))
     kernel = image.kernel(suite.removesuffix(LEGACY))
     more = LEGACY_WORDS if suite.endswith(LEGACY) else ()
@@ -127,8 +129,7 @@ def play(suite: str, directory: Path) -> Run:
 @pytest.fixture(scope="module", params=chosen_kernels())
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What happened in the guest; a guest that broke down fails each of its tests."""
-    foreign = request.param == arm64.ARCHITECTURE
-    missing = arm64.missing_tools() if foreign else image.missing_tools()
+    missing = ELSEWHERE.get(request.param, image).missing_tools()
     assert not missing, f"not installed: {', '.join(missing)}; run: make vm"
     played = play(request.param, tmp_path_factory.mktemp(f"vm-{request.param}"))
     support.booted(request.node.nodeid, request.param, played.reports)
@@ -137,9 +138,9 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_the_kernel_is_the_one_that_was_meant(run: Run, request: pytest.FixtureRequest) -> None:
     suite = request.node.callspec.params["run"]
-    assert str(run.one("boot")["kernel"]).startswith(
-        (KERNELS | ELSEWHERE)[suite.removesuffix(LEGACY)]
-    )
+    meant = ELSEWHERE_VERSION if suite in ELSEWHERE else KERNELS[suite.removesuffix(LEGACY)]
+    assert str(run.one("boot")["kernel"]).startswith(meant)
+    assert run.one("boot")["legacy"] == suite.endswith(LEGACY)
 
 
 def test_the_kernel_takes_all_programs(run: Run) -> None:
