@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.bpf import instructions, kept_programs, libbpf, presence, program_loading, programs
-from sensor.bpf.kept_files import KeptFiles
+from sensor.bpf.kept_files import KeptFiles, reason
 from sensor.bpf.kept_programs import KeptMap, KeptPrograms, MapType
 from sensor.bpf.probe_set import Built, Target
 from sensor.bpf.probe_set import build as build_set
@@ -128,7 +128,7 @@ def build(request: CompileRequest) -> Built:
         kept = kept_programs.encode(_gather(code, request.key, built.missing))
         KeptFiles(Path(request.keep_in)).write(request.key, kept)
     except (OSError, ValueError) as error:
-        return replace(built, unkept=str(error))
+        return replace(built, unkept=reason(error))
     return built
 
 

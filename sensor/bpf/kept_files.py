@@ -50,19 +50,20 @@ class KeptFiles:
 
     def read(self, key: str) -> bytes:
         """Return a file's content. Raises FileNotFoundError without it, and OSError."""
+        path = self.directory / _name(key)
         directory = self._open()
         try:
-            file = os.open(_name(key), _READ, dir_fd=directory)
+            file = _opened(path, _READ, directory)
         finally:
             os.close(directory)
         with os.fdopen(file, "rb") as stream:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
-                raise Untrusted("it is not a regular file")
-            self._check(found, _name(key), above=False)
+                raise Untrusted(f"{path} is not a regular file")
+            self._check(found, path, above=False)
             content = stream.read(SIZE_MAX + 1)
             if len(content) > SIZE_MAX:
-                raise Untrusted(f"it is larger than {SIZE_MAX} bytes")
+                raise Untrusted(f"{path} is larger than {SIZE_MAX} bytes")
             # What is used is the newest: that is what stays.
             with suppress(OSError):
                 os.utime(file)
@@ -93,27 +94,27 @@ class KeptFiles:
     def _open(self) -> int:
         """Return a descriptor of the directory; the caller closes it."""
         current = os.open("/", _STEP)
-        names = self.directory.parts[1:]
-        for number, name in enumerate(names, start=1):
-            is_last = number == len(names)
+        above = list(self.directory.parents)[-2::-1]
+        for path in (*above, self.directory):
+            is_last = path == self.directory
             try:
-                below = os.open(name, _LIST if is_last else _STEP, dir_fd=current)
+                below = _opened(path, _LIST if is_last else _STEP, current)
             finally:
                 os.close(current)
             current = below
             try:
-                self._check(os.fstat(current), name, above=not is_last)
+                self._check(os.fstat(current), path, above=not is_last)
             except OSError:
                 os.close(current)
                 raise
         return current
 
-    def _check(self, found: os.stat_result, name: str, *, above: bool) -> None:
+    def _check(self, found: os.stat_result, path: Path, *, above: bool) -> None:
         if found.st_uid not in ({0, self.owner} if above else {self.owner}):
-            raise Untrusted(f"{name} belongs to uid {found.st_uid}")
+            raise Untrusted(f"{path} belongs to uid {found.st_uid}")
         is_sticky = above and found.st_mode & stat.S_ISVTX
         if found.st_mode & _OTHERS_WRITE and not is_sticky:
-            raise Untrusted(f"other users may write {name}")
+            raise Untrusted(f"other users may write {path}")
 
     @staticmethod
     def _remove_unfinished(directory: int) -> None:
@@ -134,6 +135,22 @@ class KeptFiles:
         for _, name in sorted(ages)[:-KEPT_MAX]:
             with suppress(OSError):
                 os.unlink(name, dir_fd=directory)
+
+
+def reason(error: Exception) -> str:
+    """Return what went wrong, for a person."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _opened(path: Path, flags: int, directory: int) -> int:
+    """Open what is in a directory; an error names its whole path."""
+    try:
+        return os.open(path.name, flags, dir_fd=directory)
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _name(key: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.bpf import instructions, kept_programs, program_loading
-from sensor.bpf.kept_files import KeptFiles
+from sensor.bpf.kept_files import KeptFiles, reason
 from sensor.bpf.probe_set import Built, Incomplete, Target, build
 from sensor.dataclass import dataclass
 from sensor.errors import CastoffError
@@ -63,7 +63,7 @@ def serve(request: KeptRequest) -> Built:
     except CastoffError as error:
         problem = error.problem
     except (OSError, KeyError, ValueError, Incomplete) as error:
-        problem = str(error)
+        problem = reason(error)
     return Built(error="Unusable", problem=problem)
 
 

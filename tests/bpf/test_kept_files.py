@@ -76,7 +76,7 @@ def test_a_directory_by_a_symlink_is_refused(files: KeptFiles, tmp_path: Path) -
 @pytest.mark.parametrize("mode", [0o620, 0o602])
 def test_a_file_that_others_may_write_is_refused(files: KeptFiles, kept: Path, mode: int) -> None:
     kept.chmod(mode)
-    with pytest.raises(Untrusted, match="other users may write probes-"):
+    with pytest.raises(Untrusted, match=r"other users may write /.*/probes-"):
         files.read(KEY)
 
 
@@ -84,9 +84,9 @@ def test_a_file_that_others_may_write_is_refused(files: KeptFiles, kept: Path, m
 @pytest.mark.usefixtures("kept")
 def test_a_directory_that_others_may_write_is_refused(files: KeptFiles, mode: int) -> None:
     files.directory.chmod(mode)
-    with pytest.raises(Untrusted, match="other users may write castoff"):
+    with pytest.raises(Untrusted, match=r"other users may write /.*/castoff$"):
         files.read(KEY)
-    with pytest.raises(Untrusted, match="other users may write castoff"):
+    with pytest.raises(Untrusted, match=r"other users may write /.*/castoff$"):
         files.write(KEY, b"")
 
 
@@ -95,7 +95,7 @@ def test_a_directory_above_that_others_may_write_needs_the_sticky_bit(
     files: KeptFiles, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(Untrusted, match=f"other users may write {tmp_path.name}"):
+    with pytest.raises(Untrusted, match=f"other users may write {tmp_path}$"):
         files.read(KEY)
     tmp_path.chmod(0o1777)
     assert files.read(KEY) == b"programs"
@@ -112,11 +112,11 @@ def test_a_file_of_another_user_is_refused(files: KeptFiles, kept: Path) -> None
 def test_a_directory_of_another_user_is_refused(files: KeptFiles, tmp_path: Path) -> None:
     as_root()
     os.chown(files.directory, ANOTHER, 0)
-    with pytest.raises(Untrusted, match=f"castoff belongs to uid {ANOTHER}"):
+    with pytest.raises(Untrusted, match=f"{files.directory} belongs to uid {ANOTHER}"):
         files.read(KEY)
     os.chown(files.directory, 0, 0)
     os.chown(tmp_path, ANOTHER, 0)
-    with pytest.raises(Untrusted, match=f"{tmp_path.name} belongs to uid {ANOTHER}"):
+    with pytest.raises(Untrusted, match=f"{tmp_path} belongs to uid {ANOTHER}"):
         files.read(KEY)
 
 
@@ -170,3 +170,13 @@ def test_nothing_is_made_where_the_directory_above_is_missing(tmp_path: Path) ->
     with pytest.raises(FileNotFoundError):
         KeptFiles(tmp_path / "var" / "castoff", os.geteuid()).write(KEY, b"")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reason_names_the_whole_path(files: KeptFiles, kept: Path) -> None:
+    kept.rename(kept.with_name("elsewhere"))
+    kept.symlink_to("elsewhere")
+    with pytest.raises(OSError, match="symbolic links") as caught:
+        files.read(KEY)
+    assert kept_files.reason(caught.value) == f"{kept}: Too many levels of symbolic links"
+    assert kept_files.reason(ValueError("it is odd")) == "it is odd"
+    assert kept_files.reason(OSError(28, "No space left on device")) == "No space left on device"
