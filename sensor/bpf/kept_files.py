@@ -46,11 +46,15 @@ class KeptFiles:
 
     def has(self, key: str) -> bool:
         """Return whether there is such a file, or something in its place."""
-        return os.path.lexists(self.directory / _name(key))
+        return os.path.lexists(self.path(key))
+
+    def path(self, key: str) -> Path:
+        """Return where a key's programs lie, or would lie."""
+        return self.directory / _name(key)
 
     def read(self, key: str) -> bytes:
         """Return a file's content. Raises FileNotFoundError without it, and OSError."""
-        path = self.directory / _name(key)
+        path = self.path(key)
         directory = self._open()
         try:
             file = _opened(path, _READ, directory)

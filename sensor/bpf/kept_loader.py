@@ -56,13 +56,18 @@ class KeptCode:
 
 def serve(request: KeptRequest) -> Built:
     """Load, attach, pin, seed and publish the set, or say why not."""
+    files = KeptFiles(Path(request.directory))
     try:
-        content = KeptFiles(Path(request.directory)).read(request.key)
+        content = files.read(request.key)
         kept = kept_programs.decode(content, request.key)
         return build(KeptCode(kept), request.target, expected=kept.missing)
     except CastoffError as error:
         problem = error.problem
-    except (OSError, KeyError, ValueError, Incomplete) as error:
+    except KeyError as error:
+        problem = f"{files.path(request.key)}: it has no {error.args[0]}"
+    except ValueError as error:
+        problem = f"{files.path(request.key)}: {error}"
+    except (OSError, Incomplete) as error:
         problem = reason(error)
     return Built(error="Unusable", problem=problem)
 

@@ -64,9 +64,7 @@ def _problems(obtained: Obtained) -> tuple[str, ...]:
     """Return what was wrong with kept programs: the probes are loaded, but at more cost."""
     found = []
     if obtained.refused is not None:
-        found.append(
-            f"the kept programs could not be used, and were compiled anew: {obtained.refused}"
-        )
+        found.append(f"kept programs are unusable, so the probes were compiled: {obtained.refused}")
     if obtained.unkept is not None:
         found.append(f"the programs are not kept for the next boot: {obtained.unkept}")
     return tuple(found)

@@ -137,7 +137,7 @@ def test_the_file_that_was_not_used_for_longest_goes_first(files: KeptFiles) -> 
     keys = [f"{number:x}" * 64 for number in range(kept_files.KEPT_MAX)]
     for age, key in enumerate(keys):
         files.write(key, key.encode())
-        os.utime(files.directory / kept_files._name(key), (age, age))
+        os.utime(files.path(key), (age, age))
     files.read(keys[0])
     files.write(KEY, b"")
     assert [files.has(key) for key in keys] == [True, False, *([True] * (len(keys) - 2))]

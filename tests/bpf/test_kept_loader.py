@@ -186,7 +186,7 @@ def by_symlink(path: Path) -> None:
     [
         (truncate, "it is damaged"),
         (tamper, "it is damaged"),
-        (by_symlink, "symbolic links"),
+        (by_symlink, "Too many levels of symbolic links"),
         (lambda path: os.chown(path, 12345, 0), "belongs to uid 12345"),
         (lambda path: path.chmod(0o666), "other users may write"),
         (lambda path: path.parent.chmod(0o777), "castoff"),
@@ -244,12 +244,24 @@ def test_a_program_that_the_kernel_refuses_is_compiled_anew_and_kept(
 
 @pytest.mark.kernel
 def test_a_map_that_is_missing_is_a_reason_to_compile(
-    files: KeptFiles, pin_root: Path, without_compiler: list[object]
+    files: KeptFiles,
+    pin_root: Path,
+    without_compiler: list[object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rewritten(files, lambda kept: replace(kept, maps=kept.maps[:1], code={}))
+    answers: list[Built] = []
+    run_kept = loader._run_kept
+
+    def noted(request: KeptRequest) -> Built:
+        answers.append(run_kept(request))
+        return answers[-1]
+
+    monkeypatch.setattr(loader, "_run_kept", noted)
     with pytest.raises(CompilerMissing, match="bcc is missing"):
         loader.obtain(pin_root, kept=files)
     assert len(without_compiler) == 1
+    assert str(answers[0].problem).endswith(": it has no commands")
     assert list(pin_root.iterdir()) == []
 
 
