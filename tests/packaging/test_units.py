@@ -12,7 +12,7 @@ import pytest
 
 from sensor import errors
 from sensor.agent.housekeeping import QUIET_PERIOD
-from sensor.bpf import kept_files
+from sensor.bpf import kept_files, loader
 from sensor.linux import systemd
 
 UNITS = Path(__file__).parents[2] / "packaging/systemd"
@@ -99,6 +99,11 @@ def test_kept_programs_go_with_the_package_and_never_fail_the_unit() -> None:
         assert str(kept_files.DIRECTORY) in line.split()
     # systemd would not start the unit where it cannot make one, and no probe would be loaded.
     assert "CacheDirectory" not in unit("castoff-probes.service")["Service"]
+
+
+def test_the_loader_has_the_time_to_give_up_by_itself() -> None:
+    patience = float(unit("castoff-probes.service")["Service"]["TimeoutStartSec"])
+    assert patience > loader.KEPT_TIMEOUT + loader.COMPILE_TIMEOUT + 30
 
 
 def test_nothing_is_unloaded_when_the_probes_unit_stops() -> None:
