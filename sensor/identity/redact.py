@@ -16,6 +16,7 @@ is linear in what is looked at, whatever stands in it: strangers choose these te
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sensor.identity.command_reader import CommandReader
@@ -26,6 +27,8 @@ from sensor.identity.text import CUT, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sensor.identity.command_words import Announced
 
 MAX_ARGUMENTS = 256
 """Words of a command line that are kept; one more says how many were left out."""
@@ -40,6 +43,11 @@ MAX_LOOKED_AT = MAX_ARGUMENT + 512
 """Characters of a word that are searched. Some more than are kept: a secret that stands across the
 cut must be known as one."""
 
+MAX_REMEMBERED = 48
+"""Characters of a word of which it is remembered how it is read: ids are longer."""
+
+WORDS_REMEMBERED = 512
+
 
 def redact_argv(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Return the command line without its secrets, bounded. Never raises.
@@ -47,14 +55,25 @@ def redact_argv(argv: tuple[str, ...]) -> tuple[str, ...]:
     A word longer than :data:`MAX_ARGUMENT` ends in the mark of a cut; words beyond
     :data:`MAX_ARGUMENTS` or :data:`MAX_COMMAND` become one that gives their number.
     """
-    reader = CommandReader(redact_text)
+    reader: CommandReader | None = None
+    announced: Announced | None = None
     words: list[str] = []
     room = MAX_COMMAND
     for word in _without_bodies(argv[:MAX_ARGUMENTS]):
         room -= min(len(word), MAX_LOOKED_AT)
         if room < 0:
             break
+        if reader is None:
+            # What an option announces may be a secret: it is not remembered.
+            short = announced is None and len(word) <= MAX_REMEMBERED
+            if short and (read := _alone(word)) is not None:
+                clean, announced = read
+                words.append(clean)
+                continue
+            reader = CommandReader(redact_text, announced)
         words.append(_redacted(word, reader))
+        if reader.is_simple:
+            announced, reader = reader.announced, None
     left_out = len(argv) - len(words)
     return (*words, f"{CUT} {left_out} more") if left_out else tuple(words)
 
@@ -86,6 +105,17 @@ def _without_bodies(argv: tuple[str, ...]) -> Iterable[str]:
             bodies.append(word)
         follows = posts and word in BODY_OPTIONS
     return bodies
+
+
+@lru_cache(WORDS_REMEMBERED)
+def _alone(word: str) -> tuple[str, Announced | None] | None:
+    """Read a word before which nothing has a meaning for it; returns it and what it announces.
+
+    None for a word that means more than that to what follows.
+    """
+    reader = CommandReader(redact_text)
+    clean = _redacted(word, reader)
+    return (clean, reader.announced) if reader.is_simple else None
 
 
 def _redacted(word: str, reader: CommandReader) -> str:

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor.identity.command_reader import CommandReader
 from sensor.identity.redact import (
     MAX_ARGUMENT,
     MAX_ARGUMENTS,
     MAX_COMMAND,
+    _alone,
     redact_argv,
     redact_labels,
 )
+from sensor.identity.script import redact_text
 from sensor.identity.secret_names import REDACTED
 from sensor.identity.text import CUT
 
@@ -135,6 +138,25 @@ def test_nothing_makes_it_raise_and_all_is_bounded(argv: list[str]) -> None:
 @given(st.lists(st.from_regex(r"\A[a-z/][a-z0-9/_.-]{0,20}\Z"), max_size=8))
 def test_plain_words_are_never_touched(argv: list[str]) -> None:
     assert redact_argv(tuple(argv)) == tuple(argv)
+
+
+WORDS = sorted({word for argv in (*(case[0] for case in SECRET), *HARMLESS) for word in argv})
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8))
+def test_what_is_remembered_of_a_word_is_what_a_reader_of_the_whole_command_finds(
+    argv: list[str],
+) -> None:
+    reader = CommandReader(redact_text)
+    assert redact_argv(tuple(argv)) == tuple(map(reader.read, argv))
+
+
+def test_what_an_option_announces_is_not_remembered() -> None:
+    _alone.cache_clear()
+    redact_argv(("x", "--password", "secret-of-one"))
+    before = _alone.cache_info().currsize
+    redact_argv(("x", "--password", "secret-of-another"))
+    assert _alone.cache_info().currsize == before
 
 
 def test_a_long_word_ends_in_the_mark_of_a_cut() -> None:
