@@ -126,8 +126,10 @@ class Describer:
         return (self._users.get(user) if user else None) or self._settings
 
     def _learn_from(self, bundle: str, user: int) -> None:
-        if bundle.rsplit("/", 2)[0] not in self._settings_of(user).task_roots:
-            self.learn(root_of_bundle(bundle), user)
+        found, known = root_of_bundle(bundle), self._settings_of(user)
+        tasks, storage = frozenset(found.tasks), frozenset(found.storage)
+        if not (tasks.issubset(known.task_roots) and storage.issubset(known.storage_roots)):
+            self.learn(found, user)
 
     def problem_counts(self) -> tuple[tuple[str, int], ...]:
         """Return how often each problem occurred, sorted by its name."""
