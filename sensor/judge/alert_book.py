@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sensor.frozen import maker
 from sensor.judge.alert_event import alert_event, alert_id, group_of
 from sensor.judge.alert_rate import NS_PER_HOUR, AlertRate
 from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
@@ -53,6 +54,7 @@ INCIDENTS = frozenset({Finding.SENSOR_TAMPERING})
 GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
 SILENT = frozenset({AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED})
+_entry = maker(AlertEntry)
 
 
 class AlertBook:
@@ -102,11 +104,10 @@ class AlertBook:
         """Return all alerts, the latest first."""
         return tuple(sorted(self._entries.values(), key=lambda one: (-one.last, one.id)))
 
-    def open_groups(self) -> frozenset[str]:
-        """Return the groups that have an alert which is not resolved."""
-        return frozenset(
-            group for group, one in self._entries.items() if one.state is not AlertState.RESOLVED
-        )
+    def is_open(self, group: str) -> bool:
+        """Whether a group has an alert which is not resolved."""
+        known = self._entries.get(group)
+        return known is not None and known.state is not AlertState.RESOLVED
 
     def is_silent(self, group: str, facts: tuple[Fact, ...], wall: int) -> bool:
         """Whether one more start of a group would be reported to no person."""
@@ -181,21 +182,29 @@ class AlertBook:
         severity: AlertSeverity,
     ) -> None:
         new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
-        fresh = not set(facts) <= set(known.facts)
+        fresh = _has_new(known, facts)
         worse = GRAVER.index(severity) > GRAVER.index(known.severity)
         state = _state_again(known, facts, wall)
         waits = group in self._waiting
-        entry = replace(
-            known,
-            start=source.id if source.type is EventType.START else known.start,
-            count=known.count + 1,
-            last=max(wall, known.last),
-            days=known.days + new_day,
-            severity=severity if worse else known.severity,
-            state=AlertState.UPDATE if state is AlertState.NEW and not waits else state,
-            facts=_latest(known.facts, facts),
-            terms=tuple(dict.fromkeys((*known.terms, *terms)))[:TERMS_MAX],
-            starts=_with_start(known.starts, source),
+        entry = _entry(
+            known.id,
+            known.finding,
+            known.value,
+            severity if worse else known.severity,
+            AlertState.UPDATE if state is AlertState.NEW and not waits else state,
+            source.id if source.type is EventType.START else known.start,
+            known.workload,
+            known.count + 1,
+            known.first,
+            max(wall, known.last),
+            known.days + new_day,
+            known.reported,
+            _latest(known.facts, facts) if fresh else known.facts,
+            known.terms if terms == known.terms else _together(known.terms, terms),
+            known.by,
+            known.reason,
+            known.until,
+            _with_start(known.starts, source),
         )
         if state in SILENT:
             self.suppressed += 1
@@ -359,11 +368,20 @@ def _state_again(known: AlertEntry, facts: tuple[Fact, ...], wall: int) -> Alert
     state = known.state
     if state is AlertState.SUPPRESSED and not _is_suppressed(known, wall):
         return AlertState.UPDATE
-    fresh = not set(facts) <= set(known.facts)
-    if state is AlertState.ACKNOWLEDGED and known.value.endswith(WHILE_LEARNING) and fresh:
+    learning = state is AlertState.ACKNOWLEDGED and known.value.endswith(WHILE_LEARNING)
+    if learning and _has_new(known, facts):
         # It was acknowledged for other values than this one.
         return AlertState.UPDATE
     return state
+
+
+def _has_new(known: AlertEntry, facts: tuple[Fact, ...]) -> bool:
+    """Whether a fact is not among those of an alert."""
+    return not set(facts) <= set(known.facts)
+
+
+def _together(known: tuple[TermKey, ...], terms: tuple[TermKey, ...]) -> tuple[TermKey, ...]:
+    return tuple(dict.fromkeys((*known, *terms)))[:TERMS_MAX]
 
 
 def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...]:

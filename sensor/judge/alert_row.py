@@ -11,6 +11,7 @@ from sensor.judge.lesson import TermKey
 from sensor.model.alert import AlertSeverity, AlertState, Fact, Strength
 from sensor.model.vocabulary import Finding
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 VERSION = 1
 OF_FIRST = 17
 """Values of a row of the first version."""
@@ -67,7 +68,7 @@ def entry_row(entry: AlertEntry) -> bytes:
         entry.until,
         list(entry.starts),
     ]
-    return json.dumps(values, separators=(",", ":")).encode()
+    return _ENCODER.encode(values).encode()
 
 
 def entry_of_row(row: bytes) -> AlertEntry:

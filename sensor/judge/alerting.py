@@ -118,10 +118,11 @@ class Alerting:
         self, facts: Facts, past: Assessment | None, judged: Judgement, event: Event
     ) -> None:
         """Raise the alert of a start, or learn it."""
+        held = self._held_back(judged, past)
         if judged.found:
-            self._raise(judged, past, event)
+            self._raise(judged, past, event, held)
         forgotten = self.baseline.forgotten
-        self.remember(facts, past, judged)
+        self._remember(facts, past, judged, held)
         if judged.found or past is None:
             return
         if self.baseline.forgotten > forgotten:
@@ -132,9 +133,18 @@ class Alerting:
 
     def remember(self, facts: Facts, past: Assessment | None, judged: Judgement) -> None:
         """Learn a start, or hold back what is new about one that has a finding."""
+        self._remember(facts, past, judged, self._held_back(judged, past))
+
+    def _remember(
+        self,
+        facts: Facts,
+        past: Assessment | None,
+        judged: Judgement,
+        held: tuple[TermKey, ...],
+    ) -> None:
         if judged.found:
             at = facts.wall // NS_PER_SECOND
-            for term in self.held.hold(self._held_back(judged, past), at):
+            for term in self.held.hold(held, at):
                 self.baseline.learn_term(term, at)
         elif past is not None:
             self.learn(facts, past.features, past.habit)
@@ -153,47 +163,59 @@ class Alerting:
         if facts:
             self.book.raise_(Finding.SLOW_CHANGE, who, facts, event)
 
-    def _raise(self, judged: Judgement, past: Assessment | None, event: Event) -> None:
-        is_open = self.book.open_groups()
-        found, loud = self._sorted(judged.found, past, event, is_open)
+    def _raise(
+        self,
+        judged: Judgement,
+        past: Assessment | None,
+        event: Event,
+        held: tuple[TermKey, ...],
+    ) -> None:
+        found, loud = self._sorted(judged.found, past, event)
         if not loud and judged.beside:
             # Who silenced the alert of a strong finding did not mean what else is new.
-            others, loud = self._sorted(judged.beside, past, event, is_open)
+            others, loud = self._sorted(judged.beside, past, event)
             found = others if loud else found
         first = (loud or found)[0]
-        value = self._group_value(first, past, is_open, event.owner)
+        value = self._group_value(first, past, event.owner)
         facts = tuple(dict.fromkeys(one.stated for one in found))
         if past is not None and KINDS[first.finding].rank is Rank.BASELINE:
             facts = tuple(dict.fromkeys((*facts, *(one.fact for one in past.novelties))))
         severity = self._severity(first, past, len(facts), found)
-        held = self._held_back(judged, past)
         self.book.raise_(first.finding, value, facts, event, severity=severity, terms=held)
 
     def _sorted(
-        self,
-        found: tuple[Found, ...],
-        past: Assessment | None,
-        event: Event,
-        is_open: frozenset[str],
+        self, found: tuple[Found, ...], past: Assessment | None, event: Event
     ) -> tuple[list[Found], list[Found]]:
         """Return findings, the gravest first, and those that may name an alert."""
-        grave = self._tuning.severity
-        ordered = sorted(found, key=lambda one: -GRAVER.index(grave(one.finding)))
-        groups = {
-            one: group_of(one.finding, self._group_value(one, past, is_open, event.owner))
-            for one in ordered
-        }
-        facts = tuple(dict.fromkeys(one.stated for one in ordered))
+        ordered = self._gravest_first(found)
+        groups = [
+            group_of(one.finding, self._group_value(one, past, event.owner)) for one in ordered
+        ]
+        fresh = [
+            one for one, group in zip(ordered, groups, strict=True) if not self.book.is_open(group)
+        ]
+        if fresh:
+            return ordered, fresh
+        facts = tuple(dict.fromkeys([one.stated for one in ordered]))
         wall = event.time + event.realtime_offset
-        fresh = [one for one in ordered if groups[one] not in is_open]
-        loud = [one for one in ordered if not self.book.is_silent(groups[one], facts, wall)]
-        return ordered, fresh or loud
+        loud = [
+            one
+            for one, group in zip(ordered, groups, strict=True)
+            if not self.book.is_silent(group, facts, wall)
+        ]
+        return ordered, loud
+
+    def _gravest_first(self, found: tuple[Found, ...]) -> list[Found]:
+        if len(found) <= 1:
+            return list(found)
+        grave = self._tuning.severity
+        return sorted(found, key=lambda one: -GRAVER.index(grave(one.finding)))
 
     def _held_back(self, judged: Judgement, past: Assessment | None) -> tuple[TermKey, ...]:
-        """Return what is not learnt of a start: all that is new about it, together."""
-        grave = self._tuning.severity
-        found = sorted(judged.found, key=lambda one: -GRAVER.index(grave(one.finding)))
-        terms = [term for one in found for term in one.terms]
+        """Return what is not learnt of a start with a finding: all that is new about it."""
+        if not judged.found:
+            return ()
+        terms = [term for one in self._gravest_first(judged.found) for term in one.terms]
         if past is not None:
             terms += past.terms
             terms += self._of_new_profiles(past.features)
@@ -204,9 +226,7 @@ class Alerting:
         lesson, baseline = lesson_of(features), self.baseline
         return lesson.terms_of([key for key, _ in lesson.profiles if baseline.profile(key) is None])
 
-    def _group_value(
-        self, found: Found, past: Assessment | None, is_open: frozenset[str], owner: str | None
-    ) -> str:
+    def _group_value(self, found: Found, past: Assessment | None, owner: str | None) -> str:
         """Return what names an alert's group: while a node learns, all new ones of a kind are one.
 
         What was reported in that alert stays in it for as long as it is held back.
@@ -217,7 +237,7 @@ class Alerting:
         learning = apart(WHILE_LEARNING, owner)
         if past.phase is BaselineState.LEARNING:
             return learning
-        reported = group_of(found.finding, learning) in is_open
+        reported = self.book.is_open(group_of(found.finding, learning))
         still = any(self.held.holds(term) for term in found.terms)
         return learning if reported and still else value
 

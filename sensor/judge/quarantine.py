@@ -72,14 +72,19 @@ class Quarantine:
         released = []
         day = at // SECONDS_PER_DAY
         for term in terms:
-            _, days, last = self._held.pop(term) or (term, 0, -1)
-            days += day > last
+            _, days, last = self._held.get(term) or (term, 0, -1)
+            is_new_day = day > last
+            days += is_new_day
             if days > self.release_days:
                 released.append(term)
+                self._held.pop(term)
                 self._write(term, None)
-                continue
-            self._write(term, (days, max(day, last)))
-            self._put(term, days, max(day, last))
+            elif is_new_day:
+                self._write(term, (days, day))
+                self._put(term, days, day)
+            else:
+                # The day was counted: its row stays as it is.
+                self._held.renew(term)
         return tuple(released)
 
     def release(self, terms: Iterable[TermKey]) -> None:

@@ -352,6 +352,15 @@ def test_alerts_outlast_the_judge() -> None:
     assert successor.alerting.book.entries()[0].count == 2
 
 
+def test_a_value_that_is_held_back_is_written_once_a_day() -> None:
+    held = Quarantine()
+    term = TermKey(None, Feature.INITIATOR, "mallory")
+    for at in (0, 60, DAY // SECOND + 60, 120):
+        held.hold((term,), at)
+    assert [row for _, _, row in held.rows] == [b"[1, 0]", b"[2, 1]"]
+    assert held.items() == ((term, 2),)
+
+
 def test_so_many_values_are_held_back() -> None:
     held = Quarantine()
     terms = [TermKey(None, Feature.INITIATOR, str(number)) for number in range(HELD_MAX + 5)]
