@@ -83,9 +83,10 @@ class ContainerDescriptions:
         """Whether a waiting start is in a pod by its cgroup, and was described without one."""
         if state.pending is None or state.pending.asked_again:
             return False
+        if description.command is not None or description.orchestrator is not None:
+            return False
         identity = self._places.identity(state.cgroup)
-        in_pod = identity is not None and identity.pod_uid is not None
-        return in_pod and description.command is None and description.orchestrator is None
+        return identity is not None and identity.pod_uid is not None
 
 
 def _is_answer(description: Description) -> bool:

@@ -92,8 +92,9 @@ if TYPE_CHECKING:
     from sensor.model.container import CgroupParser
     from sensor.model.vocabulary import ContainerId, RoleOf
 
-CGROUPS_REMEMBERED = 256
-"""Cgroup paths of which it is remembered what they name: one is asked for several times a start."""
+CGROUPS_REMEMBERED = 512
+"""Cgroup paths of which it is remembered what they name: one is asked for several times a start. In
+a backlog a description comes a batch of 256 starts later."""
 
 _Kind = TypeVar("_Kind", bound=Observation)
 

@@ -11,11 +11,11 @@ others one of their own.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sensor.bounded import Bounded
+from sensor.frozen import changer
 from sensor.model.container import Description, Security
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _NAMES = ("pid", "network", "ipc", "uts", "cgroup", "user", "mount")
 _inodes = attrgetter("pid", "net", "ipc", "uts", "cgroup", "user", "mnt")
 """The inode numbers in the order of ``_NAMES``."""
 _UNKNOWN = (None,) * len(_NAMES)
+_with_security = changer(Description, "security")
+_with_namespaces = changer(Security, "host_namespaces")
 _BY_ENGINE = frozenset({"cgroup", "user"})
 
 
@@ -133,4 +135,4 @@ class HostNamespaces:
 
 
 def _with_shared(description: Description, security: Security, shared: _Names) -> Description:
-    return replace(description, security=replace(security, host_namespaces=shared))
+    return _with_security(description, _with_namespaces(security, shared))

@@ -156,9 +156,10 @@ def _behind_unknown(
     """
     while begin < position < len(argv) - 1:
         before = argv[position - 1]
-        name = _long_name(before.lstrip("-"))
-        unknown = name is None and len(before.lstrip("-")) > 1
-        if not before.startswith("-") or "=" in before or before == "--" or not unknown:
+        if not before.startswith("-") or "=" in before or before == "--":
+            break
+        stem = before.lstrip("-")
+        if len(stem) <= 1 or _long_name(stem) is not None:
             break
         begin = position + 1
         behind = _take_options(argv, begin, options, deleting=False)
