@@ -61,7 +61,4 @@ def genesis(log_id: str) -> bytes:
 
 def digest_of(before: bytes, number: int, line: bytes) -> bytes:
     """Return the digest of an event: of the one before it, its number and its line."""
-    chain = hashlib.sha256(before)
-    chain.update(number.to_bytes(_NUMBER_BYTES, "big"))
-    chain.update(line)
-    return chain.digest()
+    return hashlib.sha256(b"".join((before, number.to_bytes(_NUMBER_BYTES, "big"), line))).digest()

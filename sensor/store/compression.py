@@ -23,9 +23,12 @@ LEARN_AFTER = 32
 """Events after which a node's own dictionary is made."""
 
 DICTIONARY_LIMIT = 16 * 1024
-"""Bytes of a dictionary, below the 32 KiB window of deflate."""
+"""Bytes of a dictionary: the window of deflate."""
 
 _LEVEL = 3
+_WINDOW_BITS, _MEMORY_LEVEL = 14, 6
+"""A window as long as a dictionary, and tables for lines of a few KiB: a third of the memory, which
+is copied for each event."""
 _HEADER = 6
 _FDICT = 0x20
 
@@ -102,8 +105,8 @@ class Packer:
         self._fresh = zlib.compressobj(
             _LEVEL,
             zlib.DEFLATED,
-            zlib.MAX_WBITS,
-            zlib.DEF_MEM_LEVEL,
+            _WINDOW_BITS,
+            _MEMORY_LEVEL,
             zlib.Z_DEFAULT_STRATEGY,
             dictionary,
         )

@@ -63,6 +63,8 @@ class LogEntry:
 
 def text(value: str) -> str:
     """SQLite takes no lone surrogates: what is not a text in an id is written as escapes."""
+    if value.isascii():
+        return value
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import struct
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from sensor.dataclass import dataclass
 from sensor.model.inventory import KnowledgeRestored, KnownContainer
 from sensor.model.process import ProcessKey
 from sensor.model.vocabulary import ContainerId
-from sensor.store.entry import INT64, number, string, text
+from sensor.store.entry import number, string, text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,6 +36,8 @@ containers out, so that there are a handful but for an agent that never gets to 
 log = logging.getLogger("castoff.store")
 
 _NO_SCOPE = ""
+_NUMBERS = struct.Struct("7q")
+"""As SQLite has the numbers of a container."""
 
 Key = tuple[ContainerId, str | None]
 
@@ -214,9 +217,20 @@ def _string_or_none(cell: object) -> str | None:
 
 def fits(known: KnownContainer) -> bool:
     """Return whether SQLite takes its numbers: 64 bits, signed."""
-    return all(
-        cell is None or isinstance(cell, str) or -INT64 <= cell < INT64 for cell in _row(known)
-    )
+    init = known.init
+    try:
+        _NUMBERS.pack(
+            init.pid if init is not None else 0,
+            init.start_time if init is not None else 0,
+            known.starts,
+            known.started_wall or 0,
+            known.stopped_wall or 0,
+            known.exit_code or 0,
+            known.signal or 0,
+        )
+    except struct.error:
+        return False
+    return True
 
 
 def _cells(key: Key) -> tuple[str, str]:

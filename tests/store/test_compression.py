@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,19 @@ def test_a_dictionary_of_the_nodes_own_lines_makes_bodies_small() -> None:
     packed = packer.pack(line(8))
     assert len(packed) < len(plain) / 2
     assert Unpacker({name_of(learnt): learnt}.get).unpack(packed) == line(8)
+
+
+def test_a_dictionary_may_be_as_long_as_the_limit() -> None:
+    dictionary = line(7).ljust(DICTIONARY_LIMIT, b" ")
+    body = line(8) * 20
+    packed = Packer(dictionary).pack(body)
+    assert Unpacker({name_of(dictionary): dictionary}.get).unpack(packed) == body
+
+
+def test_a_body_of_an_earlier_version_with_a_larger_window_reads_back() -> None:
+    stream = zlib.compressobj(3, zlib.DEFLATED, 15, 8, zlib.Z_DEFAULT_STRATEGY, BUILT_IN)
+    packed = stream.compress(line(7)) + stream.flush()
+    assert Unpacker(nothing).unpack(packed) == line(7)
 
 
 def test_starts_stand_last_in_a_dictionary() -> None:

@@ -270,6 +270,22 @@ def test_extreme_numbers_are_kept(tmp_path: Path, change: dict[str, Any]) -> Non
     assert restored.containers == (known,)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started_wall": 2**63},
+        {"starts": 2**63},
+        {"init": ProcessKey(7, 2**63)},
+        {"stopped_wall": -(2**63) - 1},
+        {"exit_code": 2**64},
+    ],
+    ids=str,
+)
+def test_numbers_that_the_file_cannot_hold_do_not_fit(change: dict[str, Any]) -> None:
+    assert knowledge.fits(WEB)
+    assert not knowledge.fits(replace(WEB, **change))
+
+
 # --------------------------------------------------------------- refusing
 
 
