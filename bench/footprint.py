@@ -109,12 +109,13 @@ def _idle(agent: Agent) -> tuple[float, int]:
     Others may: the observations show whether it was idle at all.
     """
     say(f"leaving the agent alone for {IDLE_SECONDS:.0f} s")
-    seen = _observations(agent)
+    seen = observations(agent)
     cpu, began = agent.cpu_ns(), time.monotonic_ns()
     time.sleep(IDLE_SECONDS)
     cpu, took = agent.cpu_ns() - cpu, time.monotonic_ns() - began
-    return 100 * cpu / took, _observations(agent) - seen
+    return 100 * cpu / took, observations(agent) - seen
 
 
-def _observations(agent: Agent) -> int:
+def observations(agent: Agent) -> int:
+    """Return how many records all of its sources had so far."""
     return sum(source.observations for source in agent.status().sources)
