@@ -53,6 +53,13 @@
 #define FOLLOWED_SLOTS 4096
 #define TCP_SLOTS 1024
 #define PAGE 4096ULL
+/*
+ * Of an lru_hash each CPU keeps up to so many free entries for itself (LOCAL_FREE_TARGET in kernel/bpf/bpf_lru_list.c).
+ * Where all CPUs could keep the whole map, one more CPU gives its own newest entry away at each new one. Linux 6.16 and
+ * the newest of its stable siblings let the CPUs have half of a map at most.
+ */
+#define LRU_OF_CPU 128
+#define LRU_ENTRIES(used) ((used) + LRU_OF_CPU * POSSIBLE_CPUS)
 #define from_memory() asm volatile("" ::: "memory")
 #define UNSET 0xffffffff
 #define UNSET_OFFSET 0xffffffffffffffffULL
@@ -130,24 +137,24 @@ BPF_PERCPU_ARRAY(failures, u64, FAILURES);
 BPF_PERCPU_ARRAY(sequences, u64, 1);
 BPF_HASH(watched, struct name, u32, 256);
 /* A plain user's entries never evict those of runtimes and engines. */
-BPF_TABLE("lru_hash", u32, struct lineage, lineages, 16384);
-BPF_TABLE("lru_hash", u32, struct lineage, lineages_of_others, 16384);
+BPF_TABLE("lru_hash", u32, struct lineage, lineages, LRU_ENTRIES(16384));
+BPF_TABLE("lru_hash", u32, struct lineage, lineages_of_others, LRU_ENTRIES(16384));
 BPF_HASH(inits, u32, struct started_init, 65536);
 BPF_HASH(started_mounts, u32, struct started_mount, 65536);
-BPF_TABLE("lru_hash", u64, u64, shares, 4096);
-BPF_TABLE("lru_hash", struct budget_key, struct budget, budgets, 8192);
-BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, 8192);
+BPF_TABLE("lru_hash", u64, u64, shares, LRU_ENTRIES(4096));
+BPF_TABLE("lru_hash", struct budget_key, struct budget, budgets, LRU_ENTRIES(8192));
+BPF_TABLE("lru_hash", struct socket_place, u32, socket_verdicts, LRU_ENTRIES(8192));
 BPF_HASH(engine_sockets, struct socket_file, u32, 1024);
 BPF_HASH(listening_ports, struct listening_port, u32, 1024);
-BPF_TABLE("lru_hash", u64, struct connection, connections, 4096);
-BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, 4096);
+BPF_TABLE("lru_hash", u64, struct connection, connections, LRU_ENTRIES(4096));
+BPF_TABLE("lru_hash", u64, struct connection, connections_of_others, LRU_ENTRIES(4096));
 BPF_ARRAY(followed, struct followed, FOLLOWED_SLOTS); /* by a part of the socket's address */
 BPF_ARRAY(tcp_connections, struct tcp_slot, TCP_SLOTS); /* by their ports */
 /* Who waits to be let in may wait for long: at a listener whose queue is full. */
-BPF_TABLE("lru_hash", u64, struct connecting, connecting, 1024);
-BPF_TABLE("lru_hash", u64, struct connecting, connecting_of_others, 1024);
-BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, 1024);
-BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting_of_others, 1024);
+BPF_TABLE("lru_hash", u64, struct connecting, connecting, LRU_ENTRIES(1024));
+BPF_TABLE("lru_hash", u64, struct connecting, connecting_of_others, LRU_ENTRIES(1024));
+BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting, LRU_ENTRIES(1024));
+BPF_TABLE("lru_hash", u64, struct tcp_connecting, tcp_connecting_of_others, LRU_ENTRIES(1024));
 BPF_ARRAY(reported, u64, RECORD_KINDS *COUNTERS); /* counters as of the last report of losses */
 BPF_ARRAY(settings, u64, SETTINGS);
 BPF_ARRAY(ring_positions, u64, RING_POSITIONS);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import asdict, replace
 from enum import Enum, unique
 from pathlib import Path
@@ -96,6 +97,7 @@ def _cflags(btf: Btf) -> tuple[str, ...]:
         f"-I{SOURCES}",
         f"-DLIFECYCLE_PAGES={LIFECYCLE_PAGES}",
         f"-DCOMMANDS_PAGES={COMMANDS_PAGES}",
+        f"-DPOSSIBLE_CPUS={libbpf.possible_cpus()}",
         # bcc asks for debug information, which takes a third of the time and serves no program:
         # fentry looks its function up in the kernel's BTF.
         "-g0",
@@ -112,7 +114,8 @@ def fingerprint(*, requests: bool = True) -> str:
     digest.update(source.digest(SOURCES))
     uname = os.uname()
     digest.update(f"{uname.release} {uname.version} {uname.machine}".encode())
-    digest.update(f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {requests}".encode())
+    sizes = f" {LIFECYCLE_PAGES} {COMMANDS_PAGES} {libbpf.possible_cpus()} {requests}"
+    digest.update(sizes.encode())
     return digest.hexdigest()[:_FINGERPRINT_DIGITS]
 
 
@@ -140,6 +143,9 @@ def obtain(
     Whatever is wrong with what is kept is a reason to compile, and no failure.
     """
     pins.mount_bpffs(root.parent)
+    with suppress(PermissionError):
+        # The agent may not: they are root's.
+        pins.remove_leftovers(root)
     wanted = fingerprint(requests=requests)
     stale: pins.PinSet | None = None
     for candidate in pins.loaded_sets(root):

@@ -10,6 +10,7 @@ side by side while one replaces another.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 from contextlib import suppress
@@ -135,19 +136,31 @@ def _entries(loaded: PinSet) -> tuple[Path, ...]:
 
 
 def staging(root: Path, fingerprint: str) -> PinSet:
-    """Make an empty directory for a new set; leftovers of dead loaders are removed."""
+    """Make an empty directory for a new set."""
     root.mkdir(mode=0o700, exist_ok=True)
-    for entry in root.iterdir():
-        pid = entry.name.rsplit("-", 1)[-1]
-        if entry.name.startswith(STAGING_PREFIX) and not Path(f"/proc/{pid}").exists():
-            PinSet(entry).remove()
+    remove_leftovers(root)
     path = root / f"{STAGING_PREFIX}{fingerprint}-{os.getpid()}"
     path.mkdir(mode=0o700)
     return PinSet(path)
 
 
+def remove_leftovers(root: Path) -> None:
+    """Remove the unfinished sets of loaders that are dead: their programs may be attached."""
+    for entry in root.glob(f"{STAGING_PREFIX}*"):
+        pid = entry.name.rsplit("-", 1)[-1]
+        if not Path(f"/proc/{pid}").exists():
+            # Another loader may remove it in this moment.
+            with suppress(FileNotFoundError):
+                PinSet(entry).remove()
+
+
 def publish(staged: PinSet, root: Path, fingerprint: str) -> PinSet:
-    """Give a finished set its name."""
+    """Give a finished set its name. Where another loader was faster, its set counts."""
     target = root / fingerprint
-    staged.path.rename(target)
+    try:
+        staged.path.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        staged.remove()
     return PinSet(target)

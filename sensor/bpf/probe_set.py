@@ -53,10 +53,11 @@ def build(code: Code, target: Target, *, expected: tuple[str, ...] | None = None
         missing = _populate(code, staged, target)
         if expected is not None:
             _require_all_but(expected, missing)
+        published = pins.publish(staged, root, target.fingerprint)
     except BaseException:
         staged.remove()
         raise
-    return Built(path=str(pins.publish(staged, root, target.fingerprint).path), missing=missing)
+    return Built(path=str(published.path), missing=missing)
 
 
 def _require_all_but(expected: tuple[str, ...], missing: tuple[str, ...]) -> None:

@@ -92,6 +92,29 @@ def test_a_loaded_set_is_whole_and_loading_again_changes_nothing(
 
 
 @pytest.mark.kernel
+def test_what_a_killed_loader_left_is_removed_though_nothing_is_to_be_loaded(
+    probes: Probes, root: Path
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = root / f"{pins.STAGING_PREFIX}{probes.pins.fingerprint}-{dead.pid}"
+    left.mkdir()
+    libbpf.pin(libbpf.BpfMap.pinned(probes.pins.map("inits")).descriptor, left / "inits")
+    assert loader.load(root) == probes.pins
+    assert not left.exists()
+
+
+@pytest.mark.kernel
+def test_maps_that_evict_have_room_beside_what_each_processor_may_keep(probes: Probes) -> None:
+    of_processors = 128 * libbpf.possible_cpus()
+    for name, used in (("lineages", 16384), ("socket_verdicts", 8192), ("connections", 4096)):
+        opened = libbpf.BpfMap.pinned(probes.pins.map(name))
+        entries = opened.shape.max_entries
+        opened.close()
+        assert entries == used + of_processors, name
+
+
+@pytest.mark.kernel
 def test_a_changed_source_gives_a_second_set_beside_the_first(
     probes: Probes, root: Path, sources: Path, bundle: Bundle
 ) -> None:

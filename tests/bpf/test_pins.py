@@ -96,6 +96,15 @@ def test_a_set_appears_under_its_name_when_it_is_whole(root: Path) -> None:
     assert not staged.path.exists()
 
 
+def test_of_two_loaders_the_faster_ones_set_counts_and_nothing_else_is_left(root: Path) -> None:
+    slower = pins.staging(root, "aaaa")
+    slower.map("lifecycle").touch()
+    faster = make(root, "aaaa", "lifecycle", "link-on_exec")
+    assert pins.publish(slower, root, "aaaa") == faster
+    assert list(root.iterdir()) == [faster.path]
+    assert faster.links() == ("on_exec",)
+
+
 def test_pins_are_for_root_alone(root: Path) -> None:
     root.parent.mkdir(exist_ok=True)
     staged = pins.staging(root, "aaaa")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.bpf import loader, source
+from sensor.bpf import libbpf, loader, source
 
 
 def test_the_fingerprint_names_a_directory(sources: Path) -> None:
@@ -28,6 +28,14 @@ def test_every_source_counts_for_the_fingerprint(sources: Path, name: str) -> No
 def test_ring_sizes_count_for_the_fingerprint(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     before = loader.fingerprint()
     monkeypatch.setattr(loader, name, 128)
+    assert loader.fingerprint() != before
+
+
+def test_the_number_of_processors_counts_for_the_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = loader.fingerprint()
+    monkeypatch.setattr(libbpf, "possible_cpus", lambda: 96)
     assert loader.fingerprint() != before
 
 
