@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -14,7 +15,7 @@ from bench.agent import COMMAND
 from bench.node import held
 from bench.progress import say
 from bench.rows import Row
-from sensor.bpf import loader
+from sensor.bpf import libbpf, loader
 from sensor.bpf.kept_files import DIRECTORY
 from sensor.dataclass import dataclass
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 LOAD_SECONDS = 2.0
 KEPT_SECONDS = 1.0
 KEPT_MIB = 40.0
+MAPS_MIB = 64.0
+"""With two processors; each further one adds 0.26 MiB."""
 LOADS = 3
 
 
@@ -41,13 +44,32 @@ def rows(command: str) -> list[Row]:
     say(f"loading the probes {2 * LOADS} times")
     with _as_it_was():
         pairs = [(_load("--compile"), _load()) for _ in range(LOADS)]
+        loaded = _maps_mib()
+        with held():
+            loader.unload()
+        of_maps = loaded - _maps_mib()
     compiled, kept = ([pair[number] for pair in pairs] for number in (0, 1))
     return [
         _seconds("loading the probes, all from anew", compiled, LOAD_SECONDS, command),
         _seconds("loading the probes, from kept programs", kept, KEPT_SECONDS, command),
         _memory("memory of a load, all from anew", compiled, None, command),
         _memory("memory of a load, from kept programs", kept, KEPT_MIB, command),
+        Row(
+            f"memory of the kernel for rings and maps, {libbpf.possible_cpus()} processors",
+            f"{of_maps:.1f} MiB",
+            f"{MAPS_MIB:.0f} MiB",
+            of_maps <= MAPS_MIB,
+            command,
+            {"maps_mib": of_maps, "processors": libbpf.possible_cpus()},
+        ),
     ]
+
+
+def _maps_mib() -> float:
+    """Return what all maps of the kernel take; exact since Linux 6.4."""
+    shown = subprocess.run(["bpftool", "-j", "map", "show"], check=True, capture_output=True)
+    taken: int = sum(one["bytes_memlock"] for one in json.loads(shown.stdout))
+    return taken / (1 << 20)
 
 
 def _seconds(name: str, loads: list[Load], goal: float, command: str) -> Row:
