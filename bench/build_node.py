@@ -1,7 +1,7 @@
 """A node that builds: ``python -m bench.build_node``.
 
 1,000 commands a second live a moment, half of them in containers and half on the host, as compilers
-and shells of jobs do. They are none of the agent's affair, and must cost nothing. Meanwhile jobs
+and shells of jobs do. The agent does not report them, and they must cost nothing. Meanwhile jobs
 start containers by docker. Each figure is beside that of the same containers without the commands.
 """
 
