@@ -29,7 +29,7 @@ TEST_PACKAGES += python3-jinja2 python3-pygal python3-zstandard sudo zstd
 # What builds and checks packages. groff-base, systemd and fish check what is installed, in `make test` too.
 PACKAGING_PACKAGES := build-essential debhelper dh-python lintian rpm rpmlint
 TEST_PACKAGES += fish groff-base systemd
-VM_PACKAGES := qemu-system-arm qemu-system-x86 mmdebstrap e2fsprogs kmod xz-utils
+VM_PACKAGES := qemu-system-arm qemu-system-x86 qemu-user-static arch-test mmdebstrap e2fsprogs kmod xz-utils
 PROBE_SOURCES := $(wildcard probes/*.c probes/*.h)
 
 .PHONY: attack coverage bench-attack deb rpm image lifecycle packages packages-test release setup-packaging help setup run setup-test check format fields test bench bench-attribution bench-delivery bench-node bench-packages vm clean
@@ -142,7 +142,7 @@ bench-node: setup-test
 	$(BIN)/python -m bench.asking
 
 # Boots the product under QEMU: half an hour a kernel. CELL=kernels or CELL=lifecycle takes a part, KERNEL="bookworm sid"
-# some kernels (bookworm@v1 has cgroup v1, arm64 another processor); docs/support.md gets what was run.
+# some kernels (bookworm@v1 has cgroup v1, arm64 and arm64@engines another processor); docs/support.md gets what was run.
 CELL := *
 KERNEL := bullseye bookworm trixie sid
 vm: setup-test setup-packaging

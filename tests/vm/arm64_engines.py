@@ -35,9 +35,11 @@ _MAGIC = bytes.fromhex("7f454c460201010000000000000000000200b700")
 _MASK = bytes.fromhex("ffffffffffffff00fffffffffffffffffeffffff")
 _CONSOLE = "ttyAMA0"
 _APPEND = (
-    f"root=/dev/vda rw console={_CONSOLE} quiet loglevel=3 apparmor=0 panic=-1"
+    f"root=/dev/vda rw console={_CONSOLE} quiet loglevel=3 apparmor=0 selinux=0 panic=-1"
     f" systemd.show_status=0 systemd.setenv=CASTOFF_VM_REPORTS=/dev/{_CONSOLE}"
+    f" systemd.mask=serial-getty@{_CONSOLE}.service"
 )
+"""A login prompt would hang up the console, and so end the reports."""
 
 
 def missing_tools() -> tuple[str, ...]:
@@ -49,11 +51,12 @@ def missing_tools() -> tuple[str, ...]:
 @contextmanager
 def _programs_run_here() -> Iterator[None]:
     """Let this kernel run the other processor's programs, for a while."""
-    entry = _FORMATS / "castoff-arm64"
     if any(_FORMATS.glob("qemu-aarch64*")):
         yield
         return
-    if not (_FORMATS / "register").exists():
+    entry = _FORMATS / "castoff-arm64"
+    mounted = not (_FORMATS / "register").exists()
+    if mounted:
         image.polite("mount", "-t", "binfmt_misc", "binfmt_misc", _FORMATS)
     # F: it is opened now, as the new root has no emulator.
     parts = (_escaped(_MAGIC), _escaped(_MASK), str(shutil.which(_EMULATOR)))
@@ -62,6 +65,8 @@ def _programs_run_here() -> Iterator[None]:
         yield
     finally:
         entry.write_text("-1")
+        if mounted:
+            image.polite("umount", _FORMATS)
 
 
 def _escaped(raw: bytes) -> str:

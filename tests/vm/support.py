@@ -69,7 +69,8 @@ def ended(nodeid: str, outcome: str) -> None:
 def save(*, part: bool) -> None:
     """Add this session's cells to the results; an earlier run of a cell is replaced.
 
-    A run of a part is a cell of its own, so that it does not replace a whole one.
+    A run of a part is a cell of its own, so that it does not replace a whole one. It replaces what
+    it plays again of another part of that day, and no more.
     """
     known = load()
     for played, cell in _cells.items():
@@ -79,10 +80,26 @@ def save(*, part: bool) -> None:
         cell.passed = sum(outcome == "passed" for _, outcome in tests)
         cell.failed = sorted(test for test, outcome in tests if outcome == "failed")
         cell.skipped = sorted(test for test, outcome in tests if outcome == "skipped")
+        if part and name in known and _of_one_day(known[name], cell):
+            _join(known[name], cell)
         known[name] = cell
     if _cells:
         ordered = [asdict(known[name]) for name in sorted(known)]
         RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+
+
+def _of_one_day(earlier: Cell, cell: Cell) -> bool:
+    return (earlier.kernel, earlier.date) == (cell.kernel, cell.date)
+
+
+def _join(earlier: Cell, cell: Cell) -> None:
+    """Add what the earlier part played and this one did not."""
+    kept = set(earlier.part) - set(cell.part)
+    cell.part = sorted({*cell.part, *kept})
+    for mine, theirs in ((cell.failed, earlier.failed), (cell.skipped, earlier.skipped)):
+        mine += [test for test in theirs if _plain(test) in kept]
+        mine.sort()
+    cell.passed = len(cell.part) - len(cell.failed) - len(cell.skipped)
 
 
 def _plain(test: str) -> str:
@@ -113,10 +130,8 @@ def table(cells: dict[str, Cell]) -> str:
     newest = max(cells.values(), key=lambda cell: cell.date, default=None)
     if newest is not None and newest.versions:
         listed = ", ".join(f"{name} {version}" for name, version in newest.versions.items())
-        lines += [
-            "",
-            f"Debian 12 guests, cgroup v2 with systemd, under software emulation: {listed}.",
-        ]
+        guests = "Debian 12 guests with systemd, emulated; cgroup v1 in cells with `@v1`, else v2"
+        lines += ["", f"{guests}: {listed}."]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
