@@ -70,7 +70,7 @@ def save(*, part: bool) -> None:
     """Add this session's cells to the results; an earlier run of a cell is replaced.
 
     A run of a part is a cell of its own, so that it does not replace a whole one. It replaces what
-    it plays again of another part of that day, and no more.
+    it plays again of another part of that day, and no more. A whole run replaces parts before it.
     """
     known = load()
     for played, cell in _cells.items():
@@ -82,6 +82,8 @@ def save(*, part: bool) -> None:
         cell.skipped = sorted(test for test, outcome in tests if outcome == "skipped")
         if part and name in known and _of_one_day(known[name], cell):
             _join(known[name], cell)
+        if not part:
+            known.pop(f"{played}, a part", None)
         known[name] = cell
     if _cells:
         ordered = [asdict(known[name]) for name in sorted(known)]

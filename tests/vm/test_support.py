@@ -52,3 +52,9 @@ def test_a_part_leaves_a_whole_run_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     played(monkeypatch, "6.12", {"a": "passed", "b": "failed"}, part=False)
     played(monkeypatch, "6.12", {"b": "passed"}, part=True)
     assert support.load()["kernels trixie"].failed == ["test_x[trixie-b]"]
+
+
+def test_a_whole_run_replaces_the_part_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    played(monkeypatch, "6.12", {"b": "failed"}, part=True)
+    played(monkeypatch, "6.12", {"a": "passed", "b": "passed"}, part=False)
+    assert list(support.load()) == ["kernels trixie"]
