@@ -246,10 +246,15 @@ def check(
         if event["type"] == START and expected["cgroup"] is not None:
             assert container["cgroup"] == expected["cgroup"], seen
         if event["type"] == START and expected["caused_by"] is not None:
-            known = requests_are_seen or expected["caused_by"][0] in KNOWN_BY_THEIR_COMMAND
-            assert who_caused(event) == ([*expected["caused_by"], "exact"] if known else UNKNOWN), (
-                event
-            )
+            assert who_caused(event) == cause(expected, requests_are_seen=requests_are_seen), event
+
+
+def cause(expected: dict[str, Any], *, requests_are_seen: bool) -> list[Any]:
+    """Program, login uid and confidence that a start's initiator must have."""
+    client = expected["caused_by"]
+    if requests_are_seen:
+        return [*client, "exact"]
+    return [*client, "inferred"] if client[0] in KNOWN_BY_THEIR_COMMAND else UNKNOWN
 
 
 def who_caused(event: dict[str, Any]) -> list[Any]:
