@@ -28,6 +28,7 @@ from tests.vm.service import (
     PINS,
     PROBES,
     SERVICE,
+    Failed,
     Step,
     active,
     castoff,
@@ -117,10 +118,18 @@ def memory_is_small() -> str:
         with bundle(["/bin/busybox", "true"]) as directory:
             for number in range(CONTAINERS):
                 run("crun", "run", "--bundle", str(directory), f"small-{number:03d}")
-        until(lambda: len(starts("small-")) == CONTAINERS, "every start is reported")
+        until(_all_small_ones_are_reported, "every start is reported")
     pss, kinds = memory()
     need(pss <= PSS_MAX, f"{pss} KiB: {kinds}")
     return f"PSS {pss / 1024:.1f} MiB; after the load before {after_load / 1024:.1f} MiB"
+
+
+def _all_small_ones_are_reported() -> bool:
+    try:
+        return len(starts("small-")) == CONTAINERS
+    except Failed:
+        # On a busy machine the agent answers once it has reported them.
+        return False
 
 
 def memory() -> tuple[int, str]:

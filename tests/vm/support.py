@@ -19,6 +19,9 @@ RESULTS = ROOT / "docs/support.json"
 DOCUMENT = ROOT / "docs/support.md"
 BEGIN, END = "<!-- results -->\n", "<!-- end -->\n"
 
+LINE_MAX = 16
+"""Names in a line of the document."""
+
 Report = dict[str, object]
 
 
@@ -126,7 +129,7 @@ def table(cells: dict[str, Cell]) -> str:
         numbers = f"{cell.passed} | {len(cell.failed)} | {len(cell.skipped)}"
         lines.append(f"| {name} | {cell.kernel} | {cell.date} | {numbers} |")
         if cell.part:
-            notes.append(f"- {name}: {', '.join(f'`{one}`' for one in cell.part)}")
+            notes += [f"- {name}: {listed}" for listed in _listed(cell.part)]
         for word, tests in (("failed", cell.failed), ("skipped", cell.skipped)):
             notes += [f"- {name}, {word}: `{test}`" for test in tests]
     newest = max(cells.values(), key=lambda cell: cell.date, default=None)
@@ -135,6 +138,12 @@ def table(cells: dict[str, Cell]) -> str:
         guests = "Debian 12 guests with systemd, emulated; cgroup v1 in cells with `@v1`, else v2"
         lines += ["", f"{guests}: {listed}."]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _listed(names: list[str]) -> list[str]:
+    """Names in lines that can be read."""
+    lines = [names[at : at + LINE_MAX] for at in range(0, len(names), LINE_MAX)]
+    return [", ".join(f"`{one}`" for one in line) for line in lines]
 
 
 def main() -> None:
