@@ -88,7 +88,7 @@ def an_output_of_an_optional_package_fails_once_without_it() -> str:
         done = quiet("dpkg", "-i", str(package))
         need(done.returncode == 0, done.stderr)
         back_to_work()
-        need("collector" in castoff("outputs", "list").stdout, castoff("outputs", "list").stdout)
+        until(lambda: "collector" in castoff("outputs", "list").stdout, "the output is listed")
     finally:
         DROP_IN.unlink()
         run("systemctl", "restart", SERVICE)
