@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
-import time
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from bench.agent import COMMAND
 from bench.node import held
 from bench.progress import say
 from bench.rows import Row
+from lab.waiting import until
 from sensor.bpf import libbpf, loader
 from sensor.bpf.kept_files import DIRECTORY
 from sensor.dataclass import dataclass
@@ -28,6 +28,17 @@ KEPT_MIB = 40.0
 MAPS_MIB = 64.0
 """With two processors; each further one adds 0.26 MiB."""
 LOADS = 3
+FREED_SECONDS = 10.0
+
+_PEAK = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+taken = time.monotonic() - began
+print(json.dumps((taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)))
+"""
+"""Seconds and peak in KiB of a command and its children. A process of its own measures: of a child
+the kernel also counts what its parent had when it was forked, and a bench is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,7 @@ def rows(command: str) -> list[Row]:
     say(f"loading the probes {2 * LOADS} times")
     with _as_it_was():
         pairs = [(_load("--compile"), _load()) for _ in range(LOADS)]
-        loaded = _maps_mib()
-        with held():
-            loader.unload()
-        of_maps = loaded - _maps_mib()
+        of_maps = _of_maps()
     compiled, kept = ([pair[number] for pair in pairs] for number in (0, 1))
     return [
         _seconds("loading the probes, all from anew", compiled, LOAD_SECONDS, command),
@@ -63,6 +71,16 @@ def rows(command: str) -> list[Row]:
             {"maps_mib": of_maps, "processors": libbpf.possible_cpus()},
         ),
     ]
+
+
+def _of_maps() -> float:
+    """Unload the probes, and return how much less the kernel's maps take then."""
+    loaded = _maps_mib()
+    with held():
+        loader.unload()
+    # The kernel frees them a moment after the last program is gone.
+    until(lambda: loaded - _maps_mib() > 1, "the maps of the probes are gone", FREED_SECONDS)
+    return loaded - _maps_mib()
 
 
 def _maps_mib() -> float:
@@ -100,15 +118,12 @@ def _memory(name: str, loads: list[Load], goal: float | None, command: str) -> R
 def _load(*options: str) -> Load:
     with held():
         loader.unload()
-    began = time.monotonic()
-    process = subprocess.Popen([COMMAND, "probes", "load", *options], stdout=subprocess.DEVNULL)
-    # Of the command and of the children that it waited for, the largest.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return Load(seconds, usage.ru_maxrss / 1024)
+    command = [str(COMMAND), "probes", "load", *options]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _PEAK, *command], check=True, capture_output=True
+    )
+    seconds, kib = json.loads(done.stdout)
+    return Load(seconds, kib / 1024)
 
 
 @contextmanager
