@@ -20,7 +20,7 @@ TOOLS = ("dpkg-buildpackage", "dh", "lintian", "rpmbuild", "rpmlint")
 OPTIONAL = ("castoff-controlplane", "castoff-outputs", "castoff-report")
 DEB_MAX = 768 * 1024
 """Bytes of the Debian package castoff."""
-INSTALLED_MAX = 2880 * 1024
+INSTALLED_MAX = 2912 * 1024
 """Bytes of its files. The modules that ``castoff run`` imports by default have 2.0 MiB of them."""
 
 pytestmark = pytest.mark.packages
