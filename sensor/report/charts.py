@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, Self
 
 from sensor.errors import StateUnusable
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
 DAYS_MAX = 62
@@ -46,6 +46,40 @@ LABELS_ACROSS = 14
 """Days whose names fit beside each other: two weeks. More are turned, and not all are named."""
 
 LEGEND_COLUMNS = 5
+
+
+class _Element(Protocol):
+    """What is used of an element of lxml or of ElementTree: pygal takes what is installed."""
+
+    tag: object
+    """A text; of a comment a function."""
+
+    def iter(self) -> Iterator[Self]:
+        """Yield it and all below it."""
+
+    def __iter__(self) -> Iterator[Self]:
+        """Yield those right below it."""
+
+    def remove(self, child: Self, /) -> None:
+        """Take one of them out."""
+
+    def set(self, name: str, value: str, /) -> None:
+        """Set an attribute."""
+
+
+class _Chart(Protocol):
+    """What is used of pygal's charts, which have no types."""
+
+    uuid: str
+    x_labels: Sequence[str]
+    x_labels_major: Sequence[str]
+    y_labels: Sequence[int]
+
+    def add(self, title: str, values: Sequence[int], /) -> object:
+        """Add a series."""
+
+    def render_tree(self) -> _Element:
+        """Return the drawing."""
 
 
 def by_day(
@@ -85,11 +119,11 @@ def _series(
     return series
 
 
-def _bars(labels: Sequence[str], colours: Sequence[str]) -> Any:  # noqa: ANN401 - pygal has no types
+def _bars(labels: Sequence[str], colours: Sequence[str]) -> _Chart:
     """Return an empty chart whose bars bear these labels, and whose series these colours."""
     pygal = _pygal()
     crowded = len(labels) > LABELS_ACROSS
-    chart = pygal.StackedBar(
+    chart: _Chart = pygal.StackedBar(
         style=pygal.style.Style(**STYLE, colors=tuple(colours)),
         js=[],
         width=960,
@@ -125,7 +159,7 @@ def _marks(days: dict[str, Counter[str]]) -> list[int]:
     return list(range(0, top + step, step))
 
 
-def _cleaned(tree: Any, name: str) -> str:  # noqa: ANN401 - pygal gives an element of lxml or of ElementTree
+def _cleaned(tree: _Element, name: str) -> str:
     """Take scripts and comments out of the tree, and give it a name for who cannot see it."""
     etree = importlib.import_module("pygal.etree").etree
     for parent in list(tree.iter()):

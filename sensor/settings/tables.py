@@ -37,13 +37,15 @@ from sensor.spelling import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from _typeshed import DataclassInstance
+
 VALUE_SHOWN = 80
 """Characters of a wrong value that an error repeats."""
 
 ITEMS_MAX = 1000
 """Elements of a list, and keys of a table."""
 
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def build(kind: type[Settings], tree: Tree, name: str, file: Path) -> Settings:
         if key not in hints:
             raise unknown_key(_file_of(found, file), name, key, hints)
         values[key] = _built(found, hints[key], f"{name}.{key}", file)
-    for one in fields(kind):  # type: ignore[arg-type] # a type variable cannot be bound to dataclasses
+    for one in fields(kind):
         if one.default is MISSING and one.default_factory is MISSING and one.name not in values:
             problem = f"{_file_of(tree, file)}: [{name}] lacks the key {one.name}"
             raise ConfigError(problem, f"Expected: {one.name} = {described(hints[one.name])}.")

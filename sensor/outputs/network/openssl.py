@@ -21,8 +21,8 @@ if _kept_out:
 import ssl  # noqa: E402 - what kept it out has to go first
 
 if _kept_out:
-    asyncio.base_events.ssl = ssl  # type: ignore[attr-defined] # no stub names a module's imports
-    asyncio.selector_events.ssl = ssl  # type: ignore[attr-defined] # no stub names a module's imports
+    for module in (asyncio.base_events, asyncio.selector_events):
+        vars(module)["ssl"] = ssl
     # Its classes and constants depend on what it finds; the others look them up in the module.
     importlib.reload(asyncio.sslproto)
 

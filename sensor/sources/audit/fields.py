@@ -12,7 +12,7 @@ else, they fail on other bytes, and a NUL ends their reading.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sensor.dataclass import dataclass
 from sensor.sources.audit.unavailable import AuditUnavailable
@@ -39,6 +39,28 @@ class Parsed:
     def get(self, name: str) -> str | None:
         """Return the first field of that name."""
         return next((value for key, value in self.fields if key == name), None)
+
+
+class _Event(Protocol):
+    """What is used of an event of auparse, which has no types: a place among records and fields."""
+
+    def first_record(self) -> bool:
+        """Go to the first record, if there is one."""
+
+    def next_record(self) -> bool:
+        """Go to the next record, if there is one."""
+
+    def first_field(self) -> bool:
+        """Go to the first field of the record, if there is one."""
+
+    def next_field(self) -> bool:
+        """Go to its next field, if there is one."""
+
+    def get_field_name(self) -> str | None:
+        """Return the field's name."""
+
+    def get_field_str(self) -> str | None:
+        """Return the field's value as the kernel encoded it."""
 
 
 class FieldParser:
@@ -69,7 +91,7 @@ class FieldParser:
         self._feed.flush_feed()
         return tuple(self._parsed)
 
-    def _collect(self, event: Any) -> None:  # noqa: ANN401 - auparse has no types
+    def _collect(self, event: _Event) -> None:
         """Copy one event; auparse calls this from feed or flush."""
         more = event.first_record()
         while more:

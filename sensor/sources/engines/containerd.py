@@ -160,8 +160,8 @@ class ContainerdSession:
         self._stream: GrpcCall | None = None
         self._seen = (0, 0)
 
-    async def open(self, path: str, since_wall: int) -> None:  # noqa: ARG002 - keeps no old events
-        """Subscribe, and have the engine answer something else; see ``Session``."""
+    async def open(self, path: str, _since_wall: int, /) -> None:
+        """Subscribe, and have the engine answer something else; it keeps no events of before."""
         self._channel = await Channel.open(path)
         self._stream = self._channel.call(_SUBSCRIBE, subscription(self._without))
         await self._channel.ask(_VERSION)

@@ -47,7 +47,7 @@ class DockerSession:
         self._path = ""
         self._stream: Exchange | None = None
 
-    async def open(self, path: str, since_wall: int) -> None:
+    async def open(self, path: str, since_wall: int, /) -> None:
         """Subscribe; see ``Session``."""
         self._path = path
         self._stream = await Exchange.get(path, events_target(self._witness, since_wall))

@@ -63,7 +63,7 @@ class EngineSession(Protocol):
     Every method may raise :class:`EngineLost` or OSError, after which only ``close`` is called.
     """
 
-    async def open(self, path: str, since_wall: int) -> None:
+    async def open(self, path: str, since_wall: int, /) -> None:
         """Connect to the unix socket at ``path`` and subscribe.
 
         Engines that keep old events repeat those from ``since_wall`` (ns since the epoch) on.
