@@ -21,10 +21,22 @@ from typing import TYPE_CHECKING
 from sensor.frozen import maker
 from sensor.judge.alert_event import alert_event, alert_id, group_of
 from sensor.judge.alert_rate import NS_PER_HOUR, AlertRate
+from sensor.judge.alert_recurrence import (
+    FACTS_MAX,
+    GRAVER,
+    TERMS_MAX,
+    has_new,
+    is_over,
+    is_suppressed,
+    latest,
+    state_again,
+    together,
+    with_start,
+)
 from sensor.judge.alert_row import AlertEntry, entry_of_row, entry_row
 from sensor.judge.tuning import DEFAULT
 from sensor.model.account import apart, share_in
-from sensor.model.alert import AlertSeverity, AlertState, Strength
+from sensor.model.alert import AlertSeverity, AlertState
 from sensor.model.vocabulary import EventType, Finding
 from sensor.shares import Occupancy
 
@@ -39,19 +51,10 @@ if TYPE_CHECKING:
 ALERTS_MAX = 1024
 """Alerts of root's; all other accounts together have as many."""
 ALERTS_SHARE = 128
-FACTS_MAX = 16
-TERMS_MAX = 64
-STARTS_MAX = 16
-"""Starts of an alert that are known by id: a change that is added later covers all or none."""
 ALERT_ROW = "alert"
 NS_PER_DAY = 24 * NS_PER_HOUR
 RESOLVED_AFTER = 30 * NS_PER_DAY
 MILESTONES = frozenset(10**power for power in range(1, 10))
-WHILE_LEARNING = "while learning"
-"""Novel value of the alerts that a node has while it learns: one for all new values of a kind."""
-INCIDENTS = frozenset({Finding.SENSOR_TAMPERING})
-"""Findings of something that was done once: who acknowledges it means no later one."""
-GRAVER = tuple(AlertSeverity)
 OPEN = frozenset({AlertState.NEW, AlertState.UPDATE})
 SILENT = frozenset({AlertState.SUPPRESSED, AlertState.ACKNOWLEDGED})
 _entry = maker(AlertEntry)
@@ -112,9 +115,9 @@ class AlertBook:
     def is_silent(self, group: str, facts: tuple[Fact, ...], wall: int) -> bool:
         """Whether one more start of a group would be reported to no person."""
         known = self._entries.get(group)
-        if known is None or _is_over(known):
+        if known is None or is_over(known):
             return False
-        return _state_again(known, facts, wall) in SILENT
+        return state_again(known, facts, wall) in SILENT
 
     def get(self, id_: str) -> AlertEntry | None:
         """Return an alert by its id, or by a beginning of it that no other has."""
@@ -140,7 +143,7 @@ class AlertBook:
         group = group_of(finding, value)
         wall = source.time + source.realtime_offset
         known = self._entries.get(group)
-        if known is not None and not _is_over(known):
+        if known is not None and not is_over(known):
             graver_one = severity if severity is not None else known.severity
             self._again(group, known, source, facts, wall, terms, graver_one)
             return
@@ -159,7 +162,7 @@ class AlertBook:
             reported=wall,
             facts=facts[:FACTS_MAX],
             terms=terms[:TERMS_MAX],
-            starts=_with_start((), source),
+            starts=with_start((), source),
         )
         event = alert_event(group, entry, source)
         if self._rate.allows(wall, AlertState.NEW, share_in(value)):
@@ -182,9 +185,9 @@ class AlertBook:
         severity: AlertSeverity,
     ) -> None:
         new_day = wall // NS_PER_DAY > known.last // NS_PER_DAY
-        fresh = _has_new(known, facts)
+        fresh = has_new(known, facts)
         worse = GRAVER.index(severity) > GRAVER.index(known.severity)
-        state = _state_again(known, facts, wall)
+        state = state_again(known, facts, wall)
         waits = group in self._waiting
         entry = _entry(
             known.id,
@@ -199,12 +202,12 @@ class AlertBook:
             max(wall, known.last),
             known.days + new_day,
             known.reported,
-            _latest(known.facts, facts) if fresh else known.facts,
-            known.terms if terms == known.terms else _together(known.terms, terms),
+            latest(known.facts, facts) if fresh else known.facts,
+            known.terms if terms == known.terms else together(known.terms, terms),
             known.by,
             known.reason,
             known.until,
-            _with_start(known.starts, source),
+            with_start(known.starts, source),
         )
         if state in SILENT:
             self.suppressed += 1
@@ -264,7 +267,7 @@ class AlertBook:
         known = self._entries.get(group)
         if known is None or known.state is AlertState.RESOLVED:
             return
-        if _is_suppressed(known, now.time + now.realtime_offset):
+        if is_suppressed(known, now.time + now.realtime_offset):
             return
         entry = replace(known, state=AlertState.RESOLVED, by=None, reason=reason, until=None)
         self._set(group, entry)
@@ -343,59 +346,3 @@ class AlertBook:
         self.dropped += 1
         if self._keeping:
             self.rows.append((ALERT_ROW, group, None))
-
-
-def _with_start(starts: tuple[str, ...], source: Event) -> tuple[str, ...]:
-    if source.type is not EventType.START or len(starts) >= STARTS_MAX or source.id in starts:
-        return starts
-    return (*starts, source.id)
-
-
-def _is_over(entry: AlertEntry) -> bool:
-    """Whether what an alert is about has ended, so that the next is another one."""
-    if entry.state is AlertState.ACKNOWLEDGED and entry.finding in INCIDENTS:
-        return True
-    return entry.state is AlertState.RESOLVED
-
-
-def _is_suppressed(entry: AlertEntry, wall: int) -> bool:
-    suppressed = entry.state is AlertState.SUPPRESSED
-    return suppressed and entry.until is not None and wall < entry.until
-
-
-def _state_again(known: AlertEntry, facts: tuple[Fact, ...], wall: int) -> AlertState:
-    """Return the state of an alert with what was seen once more."""
-    state = known.state
-    if state is AlertState.SUPPRESSED and not _is_suppressed(known, wall):
-        return AlertState.UPDATE
-    learning = state is AlertState.ACKNOWLEDGED and known.value.endswith(WHILE_LEARNING)
-    if learning and _has_new(known, facts):
-        # It was acknowledged for other values than this one.
-        return AlertState.UPDATE
-    return state
-
-
-def _has_new(known: AlertEntry, facts: tuple[Fact, ...]) -> bool:
-    """Whether a fact is not among those of an alert."""
-    return not set(facts) <= set(known.facts)
-
-
-def _together(known: tuple[TermKey, ...], terms: tuple[TermKey, ...]) -> tuple[TermKey, ...]:
-    return tuple(dict.fromkeys((*known, *terms)))[:TERMS_MAX]
-
-
-def _latest(known: tuple[Fact, ...], facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-    """Return all facts of an alert; where they are too many, weak ones and old ones go first."""
-    found = dict.fromkeys((*known, *facts))
-    for one in sorted(known, key=lambda fact: fact.strength is Strength.STRONG):
-        if len(found) <= FACTS_MAX:
-            break
-        if one not in facts:
-            del found[one]
-    return tuple(found)[:FACTS_MAX]
-
-
-def graver(severity: AlertSeverity, steps: int) -> AlertSeverity:
-    """Return the severity that many steps above, or below, within what there is."""
-    place = min(max(GRAVER.index(severity) + steps, 0), len(GRAVER) - 1)
-    return GRAVER[place]

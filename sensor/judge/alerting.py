@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.frozen import maker
-from sensor.judge.alert_book import GRAVER, WHILE_LEARNING, AlertBook, graver
+from sensor.judge.alert_book import AlertBook
 from sensor.judge.alert_event import group_of
+from sensor.judge.alert_recurrence import GRAVER, WHILE_LEARNING, graver
 from sensor.judge.baseline import BASELINE_ROWS, PROFILES, Baseline
 from sensor.judge.comparison import Moment
 from sensor.judge.feature import Feature, WhoKind, features_of

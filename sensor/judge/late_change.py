@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.dataclass import dataclass
-from sensor.judge.alert_book import FACTS_MAX, OPEN
+from sensor.judge.alert_book import OPEN
+from sensor.judge.alert_recurrence import FACTS_MAX
 from sensor.judge.assessment import BY_NAME, INITIATOR
 from sensor.judge.feature import Feature
 from sensor.judge.findings.kind import Rank

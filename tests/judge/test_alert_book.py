@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from sensor.judge.alert_book import (
-    ALERTS_MAX,
-    FACTS_MAX,
-    RESOLVED_AFTER,
-    STARTS_MAX,
-    WHILE_LEARNING,
-    AlertBook,
-    graver,
-)
+from sensor.judge.alert_book import ALERTS_MAX, RESOLVED_AFTER, AlertBook
 from sensor.judge.alert_event import group_of
 from sensor.judge.alert_rate import NEW_PER_HOUR
+from sensor.judge.alert_recurrence import FACTS_MAX, STARTS_MAX, WHILE_LEARNING
 from sensor.judge.alert_row import entry_of_row, entry_row
 from sensor.judge.feature import Feature
 from sensor.judge.lesson import TermKey
@@ -289,14 +282,6 @@ def test_an_alert_is_read_back_as_it_was() -> None:
     for wrong in (b"[]", b"{", b"[2]", b"null", entry_row(entry).replace(b"new-person", b"what")):
         with pytest.raises(ValueError):  # noqa: PT011 - any of its kinds
             entry_of_row(wrong)
-
-
-@pytest.mark.parametrize(
-    ("steps", "expected"),
-    [(-9, "low"), (-1, "medium"), (0, "high"), (1, "critical"), (9, "critical")],
-)
-def test_severities_have_ends(steps: int, expected: str) -> None:
-    assert graver(AlertSeverity.HIGH, steps) == expected
 
 
 def test_an_alert_carries_its_start_and_its_verdict() -> None:
