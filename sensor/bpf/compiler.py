@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sensor.bpf import instructions, kept_programs, libbpf, presence, program_loading, programs
+from sensor.bpf import instructions, kept_programs, libbpf, presence, program_loading
 from sensor.bpf.kept_files import KeptFiles, reason
 from sensor.bpf.kept_programs import KeptMap, KeptPrograms, MapType
 from sensor.bpf.probe_set import Built, Target
@@ -78,6 +78,8 @@ class BccCode:
             AttachKind.TRACING: bcc.BPF.TRACING,
         }
         self._compiled = compiled
+        self.loaded: list[Program] = []
+        """What the kernel took."""
 
     def map(self, name: str, /) -> int:
         """Return a map's descriptor."""
@@ -87,8 +89,12 @@ class BccCode:
         """Have the kernel take a program. Raises Exception where it does not."""
         if program.kind is AttachKind.CGROUP:
             # bcc knows nothing of this type.
-            return program_loading.load_program(program, self.instructions(program))
-        return self._compiled.load_func(program.name.encode(), self._kinds[program.kind]).fd
+            descriptor = program_loading.load_program(program, self.instructions(program))
+        else:
+            kind = self._kinds[program.kind]
+            descriptor = self._compiled.load_func(program.name.encode(), kind).fd
+        self.loaded.append(program)
+        return descriptor
 
     def instructions(self, program: Program) -> bytes:
         """Return what was compiled. Raises Exception where the text has no such program."""
@@ -133,13 +139,8 @@ def build(request: CompileRequest) -> Built:
 
 
 def _gather(code: BccCode, key: str, missing: tuple[str, ...]) -> KeptPrograms:
-    """Return what was compiled as it is kept. Raises OSError or ValueError."""
-    found: dict[str, bytes] = {}
-    for program in programs.ALL:
-        try:
-            found[program.name] = code.instructions(program)
-        except Exception:  # noqa: BLE001, S112 - bcc raises it for what this kernel has no fields for
-            continue
+    """Return what the kernel took as it is kept. Raises OSError or ValueError."""
+    found = {program.name: code.instructions(program) for program in code.loaded}
     numbers: dict[int, int] = {}
     maps: list[KeptMap] = []
     for name in presence.MAPS:
